@@ -1,0 +1,68 @@
+# Compiler flags, sanitizers, fast linker, compiler cache and the external libraries, in one place.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+option(SAFERL_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+option(SAFERL_COVERAGE "Instrument for gcov" OFF)
+set(SAFERL_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
+
+# Results must be bit-equal from run to run and from file to file: no contraction of a*b+c behind our back,
+# no fast-math. Kernels that want FMA or AVX2 ask for it by name (target attribute) and dispatch at run time.
+add_compile_options(-Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Werror -ffp-contract=off -fno-math-errno)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
+if(SAFERL_SANITIZE)
+  add_compile_options(-fsanitize=${SAFERL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SAFERL_SANITIZE})
+  add_compile_definitions(SAFERL_SANITIZED=1)
+endif()
+if(SAFERL_COVERAGE)
+  add_compile_options(--coverage -O1)
+  add_link_options(--coverage)
+endif()
+
+find_program(SAFERL_MOLD mold)
+if(SAFERL_MOLD AND NOT SAFERL_SANITIZE)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(SAFERL_CCACHE ccache)
+if(SAFERL_CCACHE)
+  # The build directory is not part of an object's identity: several trees share one cache.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 ${SAFERL_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 ${SAFERL_CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+# urdfdom, MuJoCo and ONNX's message classes come without usable CMake packages: name them once, here.
+pkg_check_modules(URDFDOM REQUIRED IMPORTED_TARGET urdfdom)
+add_library(saferl_urdf INTERFACE)
+target_link_libraries(saferl_urdf INTERFACE PkgConfig::URDFDOM)
+
+find_library(SAFERL_MUJOCO_LIBRARY mujoco REQUIRED)
+find_path(SAFERL_MUJOCO_INCLUDE mujoco/mujoco.h REQUIRED)
+add_library(saferl_mujoco INTERFACE)
+target_link_libraries(saferl_mujoco INTERFACE ${SAFERL_MUJOCO_LIBRARY})
+target_include_directories(saferl_mujoco SYSTEM INTERFACE ${SAFERL_MUJOCO_INCLUDE})
+
+find_package(Protobuf REQUIRED)
+find_library(SAFERL_ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
+add_library(saferl_onnx INTERFACE)
+target_link_libraries(saferl_onnx INTERFACE ${SAFERL_ONNX_PROTO_LIBRARY} protobuf::libprotobuf)
+target_compile_definitions(saferl_onnx INTERFACE ONNX_ML=1 ONNX_NAMESPACE=onnx)

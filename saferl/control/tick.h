@@ -1,0 +1,105 @@
+#pragma once
+// One control tick: Observation -> Proposals -> Blend -> Filter -> Gate -> Command, recorded as a Decision.
+//
+// Straight down, no callback, no clock read but for stage times. All that is not in TickModel or TickData comes in
+// through TickInput, and TickInput is logged: replaying the log gives the same commands bit for bit.
+// RT: Tick() yes: no allocation, no lock, no system call, no exception, bounded loops.
+// Errors: none. Bad input ends in a safe command in the same tick, with its Reason.
+// Cost: `saferl bench tick`.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "saferl/control/arbitration.h"
+#include "saferl/control/features.h"
+#include "saferl/control/intent.h"
+#include "saferl/policy/policy.h"
+#include "saferl/robot/types.h"
+#include "saferl/safety/filter.h"
+#include "saferl/safety/gate.h"
+#include "saferl/safety/mode.h"
+
+namespace saferl::control {
+
+/// What the person asks for, in the robot's command unit.
+struct HumanInput {
+  int64_t stamp_ns = 0;
+  uint64_t sequence = 0;
+  robot::Joints u{};         ///< wanted command (n)
+  bool enabled = true;       ///< enabling device held
+  bool stop = false;         ///< stop button: always wins
+  bool acknowledge = false;  ///< clears a latched stop, at rest, with healthy inputs
+};
+
+/// A proposal computed elsewhere (another process, a human-machine interface). Absent: the Tick runs its own policy.
+struct ExternalProposal {
+  bool present = false;
+  int64_t stamp_ns = 0;
+  robot::Joints u{};
+};
+
+/// Where the person may be going. Logged with the tick.
+inline constexpr int kMaxGoals = 8;
+struct Goals {
+  int32_t n = 0;
+  std::array<math::Vec3, kMaxGoals> p_W{};  ///< wheelchair: x, y; arm: tool position; exoskeleton: unused
+};
+
+struct TickInput {
+  int64_t now_ns = 0;
+  uint64_t sequence = 0;
+  robot::Observation observation;
+  HumanInput human;
+  ExternalProposal policy;
+  Goals goals;
+  bool stop_requested = false;  ///< operator or monitor
+  bool lease_ok = true;         ///< the safety monitor's lease (true when none is required)
+};
+
+/// Ages and windows after which an input no longer counts. `off` is not available for any of them.
+struct TickLimits {
+  int64_t max_state_age_ns = 0, max_people_age_ns = 0, max_lidar_age_ns = 0;
+  int64_t max_human_age_ns = 0, max_policy_age_ns = 0;
+  int64_t slip_window_ns = 0;
+  double degraded_speed = 0.5;  ///< share of the command limits in Degraded
+};
+
+/// Const while ticks run. A new policy is a new TickModel, swapped between ticks.
+struct TickModel {
+  std::shared_ptr<const safety::SafetyModel> safety;
+  std::shared_ptr<const policy::Policy> policy;  ///< may be null: the person alone
+  FeatureModel features;
+  IntentModel intent;
+  ArbitrationModel arbitration;
+  TickLimits limits;
+};
+
+enum class Stage : uint8_t { kCheck, kPolicy, kIntent, kBlend, kFilter, kGate, kRecord, kCount };
+inline constexpr int kNumStages = static_cast<int>(Stage::kCount);
+
+/// The record of one tick. Fixed size, trivially copyable; docs/formats/decision_log.md.
+struct Decision {
+  TickInput input;
+  robot::Joints policy_u{};      ///< policy's proposal; zero when none
+  bool policy_used = false;
+  double authority = 0;          ///< policy's share in the blend, [0, 1]
+  std::array<double, kMaxGoals> belief{};
+  robot::Joints blended{};       ///< what the filter was asked for
+  safety::FilterResult filter;
+  safety::Command command;       ///< what left
+  bool gate_passed = true;
+  std::array<uint32_t, kNumStages> stage_ns{};
+  uint64_t policy_id = 0;        ///< first 8 bytes of the package's SHA-256
+};
+
+/// State between ticks, owned by the caller: filter, intent, authority, mode latches, last stamps. See tick.cc.
+struct TickData;
+
+/// Allocates and zeroes everything; the only place of this room's hot path that may allocate.
+std::unique_ptr<TickData, void (*)(TickData*)> Prepare(const TickModel& model);
+
+/// One pass. Writes `decision`; the command to send is decision->command.
+void Tick(const TickModel& model, const TickInput& input, TickData* data, Decision* decision);
+
+}  // namespace saferl::control

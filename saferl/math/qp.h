@@ -1,0 +1,75 @@
+#pragma once
+// Small dense convex quadratic programme with a definite answer:
+//
+//   minimise   1/2 x'H x + f'x     subject to   A x <= b
+//
+// The filter of every control tick calls it (nearest safe command). Dual active set (Goldfarb & Idnani 1983) on an
+// LDL' or Cholesky factor of H, warm-started from the last tick's active rows, with bounded iterations.
+//
+// Shapes: x, f: n <= 16; A: m x n row-major with stride kQpMaxVars, m <= 64; H: n x n symmetric positive definite.
+// Boxes are rows like any other; the caller writes them (two rows a variable) or gives `lower`/`upper`.
+// RT: yes. No allocation, no recursion; at most kQpMaxIterations passes.
+// Errors: never throws. QpStatus says what the answer is; on anything but kSolved the caller must not use x
+//   (the filter falls to verified braking).
+// Every answer carries its KKT residual; kInfeasible carries a Farkas certificate y >= 0, A'y = 0, b'y < 0, which
+//   CheckQpCertificate verifies with code of its own.
+
+#include <array>
+#include <cstdint>
+
+namespace saferl::math {
+
+inline constexpr int kQpMaxVars = 16;
+inline constexpr int kQpMaxRows = 64;
+
+enum class QpStatus : uint8_t {
+  kSolved,          ///< x is optimal, kkt_residual <= tolerance
+  kInfeasible,      ///< no x satisfies the rows; certificate in `multipliers`
+  kIterationLimit,  ///< bound reached; x must not be used
+  kBadInput,        ///< non-finite entries, n or m out of range, H not positive definite
+};
+
+/// The problem, written by the caller. Rows: a_i' x <= b_i. Bounds: lower <= x <= upper (infinite = none).
+struct QpProblem {
+  int n = 0;                                                   ///< variables, 1..16
+  int m = 0;                                                   ///< general rows, 0..64
+  bool identity_hessian = false;                               ///< H = I: skips the factorisation
+  std::array<double, kQpMaxVars * kQpMaxVars> h{};             ///< (n x n), stride kQpMaxVars
+  std::array<double, kQpMaxVars> f{};                          ///< (n)
+  std::array<double, kQpMaxRows * kQpMaxVars> a{};             ///< (m x n), stride kQpMaxVars
+  std::array<double, kQpMaxRows> b{};                          ///< (m)
+  std::array<double, kQpMaxVars> lower{};                      ///< (n)
+  std::array<double, kQpMaxVars> upper{};                      ///< (n)
+
+  double* row(int i) { return a.data() + i * kQpMaxVars; }
+  const double* row(int i) const { return a.data() + i * kQpMaxVars; }
+};
+
+/// The answer, written by SolveQp. Multipliers are ordered: m rows, then n lower bounds, then n upper bounds.
+struct QpSolution {
+  QpStatus status = QpStatus::kBadInput;
+  int iterations = 0;
+  double kkt_residual = 0;  ///< max of stationarity, primal, dual and complementarity violation, scaled
+  std::array<double, kQpMaxVars> x{};
+  std::array<double, kQpMaxRows + 2 * kQpMaxVars> multipliers{};  ///< kInfeasible: the Farkas certificate
+};
+
+/// Scratch and the warm start. Zero-initialised = cold. Reset() forgets the warm start. Contents: see qp.cc.
+struct QpWorkspace {
+  int n_active = 0;                                     ///< rows active at the last solution
+  std::array<int16_t, kQpMaxVars> active{};             ///< their indices in multiplier order
+  alignas(64) std::array<double, 4 * kQpMaxVars * kQpMaxVars> scratch{};
+  void Reset() { n_active = 0; }
+};
+
+/// Iterations (row additions and removals) after which SolveQp gives up: far above what any test reached.
+inline constexpr int kQpMaxIterations = 200;
+
+/// Solves, warm-starting from the workspace's active rows where they still make sense.
+void SolveQp(const QpProblem& problem, QpWorkspace* workspace, QpSolution* solution);
+
+/// Independent check of an answer: kSolved by the KKT conditions, kInfeasible by the Farkas certificate.
+/// Shares no code with SolveQp. Returns the worst scaled violation (<= 1e-8 is a pass).
+double CheckQpCertificate(const QpProblem& problem, const QpSolution& solution);
+
+}  // namespace saferl::math
