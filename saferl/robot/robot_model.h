@@ -13,9 +13,11 @@
 // the filter treats as "not certified").
 // Source: DESIGN section 6; ISO 13855 (K), ISO/TS 15066 5.5.4 (S_p).
 
+#include <memory>
 #include <span>
 #include <string>
 
+#include "saferl/base/status.h"
 #include "saferl/robot/types.h"
 
 namespace saferl::robot {
@@ -50,6 +52,7 @@ struct ManoeuvreSample {
   Joints effort{};                          ///< largest |joint torque| needed [Nm] (0 where not modelled)
   std::array<double, kMaxLinks> reach_m{};  ///< any point of link i stays this near its place at q [m]
   std::array<double, kMaxLinks> speed_m_s{};///< largest speed of any point of link i [m/s]
+  Placement placement;                      ///< the body at q
 };
 
 inline constexpr int kMaxSamples = 16;
@@ -68,6 +71,12 @@ struct Nearness {
   Joints gradient{};      ///< d(distance)/dt = gradient . u for a resting obstacle (velocity-commanded robots)
   int link = 0;
   int obstacle = 0;       ///< index into the caller's span
+};
+
+/// A number in the robot file replaced after it was read and range-checked: only for provers' mutants and tests.
+struct Override {
+  std::string key;  ///< dotted path, e.g. "reaction_s" or "limits.brake"; a list gets the value in every entry
+  double value = 0;
 };
 
 class RobotModel {
@@ -114,5 +123,9 @@ class RobotModel {
   Limits limits_;
   Joints q_error_{}, qd_error_{};
 };
+
+/// Reads data/robots/<name>.yaml, or a path to such a file. Errors name file, line, field and the fix.
+StatusOr<std::shared_ptr<const RobotModel>> LoadRobot(const std::string& name_or_path,
+                                                      std::span<const Override> overrides = {});
 
 }  // namespace saferl::robot

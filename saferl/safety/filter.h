@@ -13,6 +13,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,9 @@ FilterResult Filter(const SafetyModel& model, const robot::Observation& observat
 void Commit(const robot::Joints& sent, FilterData* data);
 
 /// Reads data/robots/<name>.yaml (or a path): the robot and its safety section. Validates.
-StatusOr<std::shared_ptr<const SafetyModel>> LoadSafetyModel(const std::string& name_or_path);
+/// `overrides` reach the robot part ("reaction_s", ...) and the safety part ("safety.human.error_m", ...) and skip
+/// Validate: only provers' mutants and tests pass any.
+StatusOr<std::shared_ptr<const SafetyModel>> LoadSafetyModel(
+    const std::string& name_or_path, std::span<const robot::Override> overrides = {});
 
 }  // namespace saferl::safety
