@@ -1,10 +1,11 @@
 #pragma once
-// One control tick: Observation -> Proposals -> Blend -> Filter -> Gate -> Command, recorded as a Decision.
+// One control tick: Observation -> Proposals -> Blend -> Filter -> Gate -> Command, recorded as a
+// Decision.
 //
-// Straight down, no callback, no clock read but for stage times. All that is not in TickModel or TickData comes in
-// through TickInput, and TickInput is logged: replaying the log gives the same commands bit for bit.
-// RT: Tick() yes: no allocation, no lock, no system call, no exception, bounded loops.
-// Errors: none. Bad input ends in a safe command in the same tick, with its Reason.
+// Straight down, no callback, no clock read but for stage times. All that is not in TickModel or
+// TickData comes in through TickInput, and TickInput is logged: replaying the log gives the same
+// commands bit for bit. RT: Tick() yes: no allocation, no lock, no system call, no exception,
+// bounded loops. Errors: none. Bad input ends in a safe command in the same tick, with its Reason.
 // Cost: `saferl bench tick`.
 
 #include <array>
@@ -32,18 +33,12 @@ struct HumanInput {
   bool acknowledge = false;  ///< clears a latched stop, at rest, with healthy inputs
 };
 
-/// A proposal computed elsewhere (another process, a human-machine interface). Absent: the Tick runs its own policy.
+/// A proposal computed elsewhere (another process, a human-machine interface). Absent: the Tick
+/// runs its own policy.
 struct ExternalProposal {
   bool present = false;
   int64_t stamp_ns = 0;
   robot::Joints u{};
-};
-
-/// Where the person may be going. Logged with the tick.
-inline constexpr int kMaxGoals = 8;
-struct Goals {
-  int32_t n = 0;
-  std::array<math::Vec3, kMaxGoals> p_W{};  ///< wheelchair: x, y; arm: tool position; exoskeleton: unused
 };
 
 struct TickInput {
@@ -81,19 +76,20 @@ inline constexpr int kNumStages = static_cast<int>(Stage::kCount);
 /// The record of one tick. Fixed size, trivially copyable; docs/formats/decision_log.md.
 struct Decision {
   TickInput input;
-  robot::Joints policy_u{};      ///< policy's proposal; zero when none
+  robot::Joints policy_u{};  ///< policy's proposal; zero when none
   bool policy_used = false;
-  double authority = 0;          ///< policy's share in the blend, [0, 1]
+  double authority = 0;  ///< policy's share in the blend, [0, 1]
   std::array<double, kMaxGoals> belief{};
-  robot::Joints blended{};       ///< what the filter was asked for
+  robot::Joints blended{};  ///< what the filter was asked for
   safety::FilterResult filter;
-  safety::Command command;       ///< what left
+  safety::Command command;  ///< what left
   bool gate_passed = true;
   std::array<uint32_t, kNumStages> stage_ns{};
-  uint64_t policy_id = 0;        ///< first 8 bytes of the package's SHA-256
+  uint64_t policy_id = 0;  ///< first 8 bytes of the package's SHA-256
 };
 
-/// State between ticks, owned by the caller: filter, intent, authority, mode latches, last stamps. See tick.cc.
+/// State between ticks, owned by the caller: filter, intent, authority, mode latches, last stamps.
+/// See tick.cc.
 struct TickData;
 
 /// Allocates and zeroes everything; the only place of this room's hot path that may allocate.
