@@ -1,0 +1,185 @@
+#include "saferl/sim/scene.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "saferl/base/random.h"
+#include "saferl/sim/crowd.h"
+
+namespace saferl::sim {
+namespace {
+
+constexpr math::Rectangle kChair{-0.35, 0.65, 0.33};
+
+TEST(Scene, EveryGoalCanBeReachedAndTheStartIsFree) {
+  int rooms = 0, walks = 0, legs = 0, furniture = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const Scene scene = MakeScene(seed);
+    ASSERT_GE(scene.goals.size(), 1U);
+    ASSERT_EQ(scene.fields.size(), scene.goals.size());
+    for (size_t i = 0; i < scene.goals.size(); ++i) {
+      EXPECT_TRUE(scene.fields[i].Reachable(scene.start.position())) << seed;
+      EXPECT_EQ(
+          FindContact(scene, {}, {-0.4, 0.4, 0.33}, {scene.goals[i].x, scene.goals[i].y, 0.3}).with,
+          Contact::With::kNothing);
+    }
+    for (int k = 0; k < 16; ++k) {
+      Pose2 pose = scene.start;
+      pose.yaw += k * 0.4;
+      EXPECT_EQ(FindContact(scene, {}, kChair, pose).with, Contact::With::kNothing) << seed;
+    }
+    for (const Walk& walk : scene.walks) {
+      EXPECT_LE(walk.speed_m_s, 1.4);
+      for (const Point p : walk.way) EXPECT_GE(scene.grid.DistanceAt(p), 0.2) << seed;
+    }
+    rooms += static_cast<int>(scene.doors.size());
+    walks += static_cast<int>(scene.walks.size());
+    for (const BoxKind kind : scene.kinds) {
+      legs += kind == BoxKind::kLeg;
+      furniture += kind == BoxKind::kFurniture;
+    }
+  }
+  EXPECT_GT(rooms, 150);
+  EXPECT_GT(walks, 150);
+  EXPECT_GT(legs, 300);
+  EXPECT_GT(furniture, 200);
+}
+
+TEST(Scene, DoorwaysAreAsWideAsAskedFor) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const Scene scene = MakeScene(seed);
+    for (const Point door : scene.doors) {
+      double free = 10;
+      for (const Box& box : scene.boxes) free = std::min(free, Distance(box, door));
+      EXPECT_GE(free, 0.45 - 1e-9) << seed;
+      EXPECT_LE(free, 0.50 + 1e-9) << seed;
+    }
+  }
+}
+
+TEST(Scene, LegsAreThinButNeverBelowFiveCentimetres) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const Scene scene = MakeScene(seed);
+    for (const Box& box : scene.boxes) EXPECT_GE(std::min(box.half_x, box.half_y), 0.025) << seed;
+  }
+}
+
+TEST(Scene, TheSameSeedGivesTheSameBits) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const Scene a = MakeScene(seed), b = MakeScene(seed), c = MakeScene(seed + 1000);
+    ASSERT_EQ(a.boxes.size(), b.boxes.size());
+    for (size_t i = 0; i < a.boxes.size(); ++i) {
+      EXPECT_EQ(a.boxes[i].x, b.boxes[i].x);
+      EXPECT_EQ(a.boxes[i].yaw, b.boxes[i].yaw);
+    }
+    EXPECT_EQ(a.start.yaw, b.start.yaw);
+    EXPECT_EQ(a.goals, b.goals);
+    EXPECT_EQ(a.true_goal, b.true_goal);
+    EXPECT_EQ(a.walks.size(), b.walks.size());
+    EXPECT_NE(a.start.yaw, c.start.yaw);
+  }
+}
+
+TEST(Scene, FinishRefusesWhatCannotBe) {
+  Scene scene;
+  scene.x1 = 6;
+  scene.y1 = 4;
+  scene.start = {1, 2, 0};
+  scene.goals = {{5, 2}};
+  EXPECT_TRUE(FinishScene(0.38, &scene).ok());
+  scene.boxes = {{3, 2, 0, 0.05, 2.0}};
+  scene.kinds = {BoxKind::kWall};
+  EXPECT_THAT(FinishScene(0.38, &scene).ToString(), testing::HasSubstr("goals[0]"));
+  scene.boxes = {{3, 1.5, 0, 0.05, 1.5}};
+  EXPECT_TRUE(FinishScene(0.38, &scene).ok());
+  scene.walks = {Walk{.way = {{1, 1}}}};
+  EXPECT_THAT(FinishScene(0.38, &scene).ToString(), testing::HasSubstr("walks[0]"));
+  scene.walks.clear();
+  scene.true_goal = 1;
+  EXPECT_THAT(FinishScene(0.38, &scene).ToString(), testing::HasSubstr("true_goal"));
+}
+
+TEST(Scene, FreeDistanceIsZeroExactlyWhenTouching) {
+  Random random(5);
+  int touching = 0, free_count = 0;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const Scene scene = MakeScene(seed);
+    const std::vector<Disc> people = {
+        {{random.Uniform(0, scene.x1), random.Uniform(0, scene.y1)}, 0.25}};
+    for (int i = 0; i < 100; ++i) {
+      const Pose2 pose{random.Uniform(0, scene.x1), random.Uniform(0, scene.y1),
+                       random.Uniform(-4, 4)};
+      const bool touches = FindContact(scene, people, kChair, pose).with != Contact::With::kNothing;
+      const double free = FreeDistance(scene, people, kChair, pose, 2.0);
+      EXPECT_EQ(touches, free <= 0);
+      (touches ? touching : free_count) += 1;
+    }
+  }
+  EXPECT_GT(touching, 100);
+  EXPECT_GT(free_count, 100);
+}
+
+TEST(DistanceField, FallsAlongItsOwnWayToZeroAtTheGoal) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const Scene scene = MakeScene(seed);
+    const DistanceField& field = scene.true_field();
+    const std::vector<Point> way = field.Way(scene.grid, scene.start.position());
+    ASSERT_GE(way.size(), 2U);
+    double before = field.At(way.front()) + 0.2;
+    for (const Point p : way) {
+      EXPECT_LT(field.At(p), before + 0.15) << seed;
+      EXPECT_GE(scene.grid.DistanceAt(p), scene.grid.clearance_m) << seed;
+      before = field.At(p);
+    }
+    EXPECT_LT(field.At(field.goal()), 0.15);
+    EXPECT_GE(field.At(scene.start.position()), Norm(scene.start.position() - field.goal()) - 0.1);
+  }
+}
+
+TEST(DistanceField, AheadMovesTowardTheGoalAndKeepsClear) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const Scene scene = MakeScene(seed);
+    Point p = scene.start.position();
+    for (int i = 0; i < 2000 && Norm(p - scene.true_field().goal()) > 0.1; ++i) {
+      const Point ahead = scene.true_field().Ahead(scene.grid, p, 0.8);
+      const Point d = ahead - p;
+      if (Norm(d) > 1e-6) p = p + (0.02 / std::max(0.02, Norm(d))) * d;
+      EXPECT_GE(scene.grid.DistanceAt(p), 0.30) << seed;
+    }
+    EXPECT_LT(Norm(p - scene.true_field().goal()), 0.15) << seed;
+  }
+}
+
+TEST(Crowd, NobodyExceedsHisSpeedEntersAWallOrTheChair) {
+  int moved = 0, turned = 0;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const Scene scene = MakeScene(seed);
+    Crowd crowd(scene);
+    const Box body = Placed(kChair, {scene.goals[0].x, scene.goals[0].y, 0.5});
+    std::vector<Point> before;
+    for (const Disc& disc : crowd.people()) before.push_back(disc.p);
+    std::vector<double> distance;
+    for (const Disc& disc : crowd.people())
+      distance.push_back(Distance(body, disc.p) - disc.radius);
+    for (int step = 0; step < 1000; ++step) {
+      crowd.Advance(0.05, body);
+      for (size_t i = 0; i < before.size(); ++i) {
+        const Disc& disc = crowd.people()[i];
+        const double length = Norm(disc.p - before[i]);
+        EXPECT_LE(length, scene.walks[i].speed_m_s * 0.05 + 1e-9);
+        EXPECT_GE(scene.grid.DistanceAt(disc.p), 0.2);
+        const double gap = Distance(body, disc.p) - disc.radius;
+        EXPECT_GE(gap, std::min(0.0, distance[i]) - 1e-9);
+        distance[i] = gap;
+        moved += length > 0;
+        turned += length == 0;
+        before[i] = disc.p;
+      }
+    }
+  }
+  EXPECT_GT(moved, 1000);
+  EXPECT_GT(turned, 100);
+}
+
+}  // namespace
+}  // namespace saferl::sim
