@@ -1,23 +1,23 @@
 #pragma once
 // Arbitration: how much of the policy's proposal goes into the Blend. The person is in charge.
 //
-//   u = u_h + d,  d -> authority * (u_p - u_h),  authority in [0, authority_cap]
+//   u = u_h + d,   d -> authority * (u_p - u_h),   authority in [0, authority_cap]
 // Four ways to choose the authority that is aimed at:
 //   kConfidence  k (conf - c0), conf = belief of the first goal minus the second
 //   kSafety      0: the person's command passes, the Filter alone intervenes
-//   kValue       the least authority whose expected time loss J is within `value_slack` of the best
-//   (of its range) kHindsight   argmin of J + effort_weight * departure from the person: helps
-//   before the goal is certain
-// with J(s) = sum_g b(g) [c_g + V_g(x'(u_h + s (u_p - u_h))) - V_g(x)] over a grid of s.
-// Then, in this order: disagreement (angle between u_h and u_p) scales it down; the cap; hysteresis
-// and dwell decide whether assistance is engaged; rises and falls are rate limited; d is rate
-// limited (bumpless transfer). At once and without any limit: no command from the person, no
-// policy, or a mode above Nominal -> authority 0, d 0. A robot without goals (exoskeleton) has
-// confidence 1; a goal-driven robot without goals has authority 0. Units: commands in the robot's
-// unit, compared relative to their limits. RT: yes. Errors: none; total. Cost: 0.1 us (kConfidence)
-// to 3 us (kValue, kHindsight with 8 goals). Source: Dragan & Srinivasa (IJRR 2013) for
-// kConfidence; Reddy et al. (RSS 2018) for kValue; Javdani et al.
-//   (RSS 2015) for kHindsight; Broad et al. (2018) for kSafety.
+//   kValue       the least authority whose expected loss J is within `value_slack` of the best
+//   kHindsight   argmin of J + effort_weight * departure: helps before the goal is certain
+// with J(s) = sum_g b(g) V_g(x'(u_h + s (u_p - u_h))) on a grid of s.
+// Then, in this order: disagreement (the angle between u_h and u_p) scales it down; the cap;
+// hysteresis and dwell decide whether assistance is engaged; rises and falls are rate limited; d is
+// rate limited (bumpless transfer).
+// At once and without any limit: no command from the person, no usable policy, or a mode above
+// Nominal -> authority 0 and d 0.
+// A robot without goals (exoskeleton) has confidence 1; a goal-driven one without goals gets 0.
+// Units: commands in the robot's unit, compared relative to their limits.
+// RT: yes. Errors: none; total. Cost: 0.1 us (kConfidence) to 3 us (kValue, kHindsight, 8 goals).
+// Source: Dragan & Srinivasa (IJRR 2013) for kConfidence; Reddy et al. (RSS 2018) for kValue;
+//   Javdani et al. (RSS 2015) for kHindsight; DESIGN section 6 for kSafety.
 
 #include <cstdint>
 #include <memory>

@@ -1,25 +1,25 @@
 #pragma once
-// What a policy sees and what its output means: Observation + goal -> float vector, action vector
-// <-> command.
+// What a policy sees and what its output means: Observation + goal -> float vector, and
+// action vector <-> command.
 //
 // Learning, simulation and the Tick call the same functions, so a policy sees in operation what it
 // saw in training. Layout by robot kind (n = command components):
-//   wheelchair  goal distance, sin and cos of goal bearing, v, omega, 24 lidar sectors, 3 people x
-//   (distance, sin, cos) arm         q (n), qd (n), goal - tool (3), distance tool to nearest body
-//   part, direction to it (3) exoskeleton q (n), qd (n), interaction torque (n)
-// Units: SI, in each Field. Frames: wheelchair entries in the body frame (x forward, y left); the
-// arm's in W. Lidar
-//   sector 0 is straight ahead, the others follow counter-clockwise, each pi / 12 wide; a sector
-//   holds its nearest return. The tool is the end of the last link's capsule. Ranges are capped at
-//   kRangeCap_m; a person who is further away than that, or not there, reads (cap, 0, 0).
-// Precondition: `out` holds FeatureCount(model) floats; a shorter span is left alone and 0 is
-// returned. Actions: in [-1, 1]^n, mapped linearly on [command_lower, command_upper]; a saved
-// policy carries that map as
-//   action_scale and action_offset, so that Policy::Forward already answers in the robot's command
-//   unit.
+//   wheelchair   goal distance, sin and cos of goal bearing, v, omega, 24 lidar sectors,
+//                3 people x (distance, sin and cos of bearing)
+//   arm          q (n), qd (n), goal - tool (3), distance from the tool to the nearest body part,
+//                direction to it (3)
+//   exoskeleton  q (n), qd (n), interaction torque (n)
+// Units: SI, in each Field.
+// Frames: wheelchair entries in the body frame (x forward, y left); the arm's in W.
+//   Lidar sector 0 is straight ahead, the others follow counter-clockwise, each pi / 12 wide; a
+//   sector holds its nearest return. The tool is the end of the last link's capsule. Ranges are
+//   capped at kRangeCap_m; a person further away than that, or not there, reads (cap, 0, 0).
+// Precondition: `out` holds FeatureCount(model) floats; a shorter one is left alone, 0 is returned.
+// Actions: in [-1, 1]^n, mapped linearly on [command_lower, command_upper]. A saved policy carries
+//   that map as action_scale and action_offset, so that Policy::Forward already answers in the
+//   robot's command unit.
 // Errors: none. The Tick refuses observations with NaN before it extracts features.
-// RT: Extract*, *ToCommand, *ToAction yes. Cost: 0.2 us (exoskeleton) to 1 us (360 beams), no
-// allocation.
+// RT: Extract*, *ToCommand, *ToAction yes. Cost: 0.2 us (exoskeleton) to 1 us (360 beams).
 
 #include <memory>
 #include <span>

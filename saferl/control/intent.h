@@ -3,17 +3,19 @@
 //
 // Maximum-entropy Bayes. For every goal g, with x' the state `lookahead_s` from now if the person's
 // command u_h held,
-//   A_g(u_h) = c_g + V_g(x') - V_g(x)                         [s] time that u_h loses against
-//   driving straight to g b(g) <- b(g) * (exp(-beta A_g(u_h)) / Z_g)^(T / lookahead)  then  b <- (1
-//   - e) b + e / |G|
+//   A_g(u_h) = c_g + V_g(x') - V_g(x)     [s] time that u_h loses against driving straight to g
+//   b(g) <- b(g) * (exp(-beta A_g(u_h)) / Z_g)^(T / lookahead),  then  b <- (1 - e) b + e / |G|
 // Z_g sums exp(-beta A_g(u)) over a fixed set of reference commands. The exponent T / lookahead
 // makes the belief independent of the tick rate; forgetting (e per tick) keeps every goal alive, so
-// that a change of mind is followed. V: wheelchair: distance / top speed + bearing error / top turn
-// rate; arm: tool distance / tool speed. Units: SI, times in s. Frames: W. Preconditions: finite
-// observation and command (the Tick checks before). A command below `min_command` of its limits
-// says nothing: only forgetting acts. Errors: none; no goals: the belief is empty and Confidence()
-// is 0. RT: yes. Cost: about 2 us with 8 goals (wheelchair), 0.2 us a goal. Source: Javdani,
-// Srinivasa, Bagnell, "Shared Autonomy via Hindsight Optimization" (RSS 2015), eq. 6-8;
+// that a change of mind is followed.
+// V: wheelchair: distance / top speed + bearing error / top turn rate;
+//    arm: tool distance / tool speed.
+// Units: SI, times in s. Frames: W.
+// Precondition: finite observation and command (the Tick checks before). A command below
+// `min_command` of its limits says nothing: only forgetting acts.
+// Errors: none. Without goals the belief is empty and Confidence() is 0.
+// RT: yes. Cost: 2 us with 8 goals (wheelchair).
+// Source: Javdani, Srinivasa, Bagnell, "Shared Autonomy via Hindsight Optimization" (RSS 2015);
 //   Ziebart et al. (AAAI 2008) for the likelihood.
 
 #include <array>
