@@ -41,7 +41,7 @@ struct Batch {
 
   // Written by ComputeAdvantages.
   std::vector<float> value;      ///< (n x objectives)
-  std::vector<float> advantage;  ///< (objectives x n): one contiguous column each, not normalised
+  std::vector<float> advantage;  ///< (objectives x n): one contiguous column each, centred
   std::vector<float> target;     ///< (n x objectives) value targets
 };
 

@@ -1,0 +1,55 @@
+#pragma once
+// CPO: one trust-region step per batch that improves the return while every cost stays (to first order) at its limit.
+//
+//   x = argmax g'x  s.t. 1/2 x'H x <= delta,  (J_k - d_k) / T + b_k'x <= 0        cpo_dual.h
+//   H: mean Fisher matrix, H^-1 by conjugate gradients; then a backtracking line search on KL, return and costs.
+//
+// J_k: mean episode cost; T: mean episode length, because surrogates are means per step. With no feasible x the step
+// reduces costs alone (recovery). Limits may be 0.
+// RT: no. Errors: none; when the line search finds nothing the policy stays as it was (backtracks = -1).
+// Source: Achiam et al., "Constrained policy optimization" (2017), algorithm 1; TRPO (2015) appendix C.
+
+#include "saferl/learn/algorithm.h"
+
+namespace saferl::learn {
+
+struct CpoConfig {
+  double target_kl = 0.01;        ///< delta
+  int cg_iterations = 12;
+  double damping = 0.05;          ///< added to the Fisher matrix's diagonal
+  int fisher_stride = 4;          ///< every n-th sample makes up the Fisher matrix
+  int max_backtracks = 12;
+  double backtrack = 0.7;         ///< step factor of each one
+  int value_epochs = 8;
+  int minibatch = 2048;
+  double critic_rate = 1e-3, max_grad_norm = 1.0;
+  double final_rate = 0.1;        ///< of the critic's learning rate at the end
+  double smoothing = 0.5;         ///< share of the old value kept by the smoothed episode cost
+};
+
+/// Solves (product) x = rhs; returns x. `product` must be symmetric positive definite.
+std::vector<float> ConjugateGradient(
+    const std::function<void(std::span<const float>, std::span<float>)>& product, std::span<const float> rhs,
+    int iterations);
+
+class Cpo final : public Algorithm {
+ public:
+  Cpo(const CpoConfig& config, const CostLimits& limits) : config_(config), limits_(limits) {}
+  AlgorithmId id() const override { return AlgorithmId::kCpo; }
+  UpdateInfo Update(const Batch& batch, double progress, Learner* learner, Random* random) override;
+  std::vector<double> State() const override;
+  void SetState(const std::vector<double>& state) override;
+
+ private:
+  struct Directions;
+  void Absorb(const EpisodeStats& episodes);
+  void Step(const Batch& batch, const Directions& directions, Learner* learner, UpdateInfo* info) const;
+
+  CpoConfig config_;
+  CostLimits limits_;
+  bool started_ = false;
+  std::array<double, kMaxCosts> cost_{};  ///< smoothed mean episode cost
+  double length_ = 1;                     ///< mean episode length [steps]
+};
+
+}  // namespace saferl::learn
