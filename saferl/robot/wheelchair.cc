@@ -1,0 +1,323 @@
+#include "saferl/robot/wheelchair.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "absl/strings/str_cat.h"
+#include "saferl/robot/brake_path.h"
+
+// The tube. Path time s runs from the state's stamp: age a before `now`, so hold' = hold + a,
+// reaction' = reaction + a. Truth:   pose (p, psi), rates v = lambda v_u + d_v, omega = lambda
+// omega_u + d_omega, sigma = integral of lambda. Nominal: the arc of u from the measured pose at
+// the same sigma.
+//   |integral d_v| <= D_v = deviation.integral + tracking_v t, and D_omega alike [BoundDeviation]
+//   |psi - psi_nominal|  <= E = q_error_yaw + D_omega
+//   |p - p_nominal|      <= |q_error_xy| + D_v + |v_u| sigma E       [difference of two unit
+//   headings <= their angle] a footprint point at distance r from the origin adds 2 r sin(E/2) <= r
+//   E
+// A sample at the middle of [sigma_b, sigma_e] adds (sigma_e - sigma_b)/2 * PointSpeed(u): chord <=
+// arc.
+
+namespace saferl::robot {
+namespace {
+
+/// A sample covers at most this much of the fastest point's path to either side, while samples last
+/// [m].
+constexpr double kHalfSpacing = 0.015;
+
+/// max(0, x) that lets NaN through.
+double Positive(double x) { return x < 0 ? 0.0 : x; }
+
+bool Finite(const Joints& v, int n) {
+  double sum = 0;
+  for (int i = 0; i < n; ++i) sum += v[i] * 0.0;
+  return sum == 0.0;
+}
+
+/// A segment's shadow in the body frame of a footprint.
+struct Shadow {
+  double ax, ay, bx, by;
+};
+
+Shadow ToBody(const math::Capsule& c, double x, double y, double cos_yaw, double sin_yaw) {
+  const double ax = c.a.x - x, ay = c.a.y - y, bx = c.b.x - x, by = c.b.y - y;
+  return {cos_yaw * ax + sin_yaw * ay, cos_yaw * ay - sin_yaw * ax, cos_yaw * bx + sin_yaw * by,
+          cos_yaw * by - sin_yaw * bx};
+}
+
+/// Point of the segment a + t (b - a) nearest to the rectangle. The signed distance to a convex
+/// shape is convex along a line, so that a golden-section search converges; 44 steps leave less
+/// than 1e-9 of the segment.
+double NearestParameter(const math::Rectangle& rectangle, const Shadow& s) {
+  constexpr double kGolden = 0.6180339887498949;
+  const auto at = [&](double t) {
+    return math::SignedDistance(rectangle, s.ax + t * (s.bx - s.ax), s.ay + t * (s.by - s.ay));
+  };
+  double low = 0, high = 1;
+  double left = high - kGolden, right = low + kGolden;
+  double f_left = at(left), f_right = at(right);
+  for (int i = 0; i < 44; ++i) {
+    if (f_left < f_right) {
+      high = right;
+      right = left;
+      f_right = f_left;
+      left = high - kGolden * (high - low);
+      f_left = at(left);
+    } else {
+      low = left;
+      left = right;
+      f_left = f_right;
+      right = low + kGolden * (high - low);
+      f_right = at(right);
+    }
+  }
+  double best = 0.5 * (low + high);
+  for (const double end : {0.0, 1.0}) {
+    if (at(end) <= at(best)) best = end;
+  }
+  return best;
+}
+
+/// Nearest point of the shadow to the rectangle, in B.
+std::pair<double, double> NearestPoint(const math::Rectangle& rectangle, const Shadow& s) {
+  if (s.ax == s.bx && s.ay == s.by) return {s.ax, s.ay};
+  const double t = NearestParameter(rectangle, s);
+  return {s.ax + t * (s.bx - s.ax), s.ay + t * (s.by - s.ay)};
+}
+
+/// Outward unit gradient of the signed distance at a point in B.
+std::pair<double, double> Outward(const math::Rectangle& r, double x, double y) {
+  const double dx_front = x - r.front, dx_rear = r.rear - x;
+  const double dx = std::max(dx_front, dx_rear), sign_x = dx_front >= dx_rear ? 1.0 : -1.0;
+  const double dy = std::abs(y) - r.half_width, sign_y = y >= 0 ? 1.0 : -1.0;
+  if (dx > 0 && dy > 0) {
+    const double d = std::hypot(dx, dy);
+    return {sign_x * dx / d, sign_y * dy / d};
+  }
+  return dx >= dy ? std::pair{sign_x, 0.0} : std::pair{0.0, sign_y};
+}
+
+Status Bad(const char* field, const char* problem) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", problem));
+}
+
+}  // namespace
+
+StatusOr<std::shared_ptr<const Wheelchair>> Wheelchair::Create(const WheelchairConfig& config) {
+  const auto positive = [](double x) { return std::isfinite(x) && x > 0; };
+  if (!positive(config.period_s))
+    return Bad("period_s", "must be above 0; give the control period");
+  if (!(std::isfinite(config.reaction_s) && config.reaction_s >= 0))
+    return Bad("reaction_s", "must be 0 or more; give the worst transport and actuator delay");
+  if (!(std::isfinite(config.state_age_s) && config.state_age_s >= 0))
+    return Bad("state_age_s", "must be 0 or more; give the oldest state that may be used");
+  for (int i = 0; i < 2; ++i) {
+    const Limits& l = config.limits;
+    if (!(l.command_lower[i] <= 0 && l.command_upper[i] >= 0 &&
+          l.command_lower[i] < l.command_upper[i]))
+      return Bad("limits.command",
+                 "lower must be <= 0 <= upper, and not both 0: standstill has to be a command");
+    if (!positive(l.command_rate[i])) return Bad("limits.command_rate", "must be above 0");
+    if (!positive(l.brake[i]))
+      return Bad("limits.brake", "must be above 0: a chair that cannot brake is never safe");
+    if (!(config.qd_error[i] >= 0 && config.tracking_error[i] >= 0))
+      return Bad("uncertainty", "must be 0 or more");
+  }
+  for (int i = 0; i < 3; ++i)
+    if (!(config.q_error[i] >= 0)) return Bad("uncertainty.pose_error", "must be 0 or more");
+  const math::Rectangle& r = config.footprint;
+  if (!(r.rear < 0 && r.front > 0 && r.half_width > 0))
+    return Bad("footprint",
+               "must enclose the axle centre: rear_m < 0 < front_m and half_width_m > 0");
+  const TipOverData& t = config.tip_over;
+  if (!(positive(t.com_height_m) && positive(t.front_m) && positive(t.rear_m) &&
+        positive(t.side_m)))
+    return Bad("tip_over", "heights and support lengths must be above 0");
+  if (!positive(config.mass_kg)) return Bad("mass_kg", "must be above 0");
+  return std::make_shared<const Wheelchair>(config);
+}
+
+Wheelchair::Wheelchair(const WheelchairConfig& config) : config_(config) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  kind_ = Kind::kWheelchair;
+  name_ = config.name;
+  n_ = 2;
+  n_links_ = 1;
+  period_s_ = config.period_s;
+  reaction_s_ = config.reaction_s;
+  state_age_s_ = config.state_age_s;
+  limits_ = config.limits;
+  for (int i = 0; i < 3; ++i) {
+    limits_.q_lower[i] = -kInf;
+    limits_.q_upper[i] = kInf;
+  }
+  for (int i = 0; i < 2; ++i) {
+    limits_.qd_max[i] = std::max(-limits_.command_lower[i], limits_.command_upper[i]);
+    limits_.effort_max[i] = kInf;
+    limits_.power_max[i] = kInf;
+  }
+  q_error_ = config.q_error;
+  qd_error_ = config.qd_error;
+  tracking_error_ = config.tracking_error;
+  const math::Rectangle& r = config.footprint;
+  corner_m_ = std::hypot(std::max(-r.rear, r.front), r.half_width);
+  centre_x_m_ = 0.5 * (r.rear + r.front);
+  radius_m_ = std::hypot(0.5 * (r.front - r.rear), r.half_width);
+}
+
+Joints Wheelchair::Arc(const Joints& q, const Joints& u, double sigma_s) {
+  const double half = 0.5 * u[1] * sigma_s;
+  const double chord =
+      u[0] * sigma_s * (std::abs(half) < 1e-4 ? 1.0 - half * half / 6.0 : std::sin(half) / half);
+  return {q[0] + chord * std::cos(q[2] + half), q[1] + chord * std::sin(q[2] + half),
+          q[2] + 2.0 * half};
+}
+
+double Wheelchair::BrakeShare(const Joints& u) const {
+  return std::min(limits_.brake[0] / std::abs(u[0]), limits_.brake[1] / std::abs(u[1]));
+}
+
+double Wheelchair::PointSpeed(const Joints& u) const {
+  // |(v - omega y, omega x)| over the corners: largest where both terms are.
+  const math::Rectangle& r = config_.footprint;
+  return std::hypot(std::abs(u[0]) + std::abs(u[1]) * r.half_width,
+                    std::abs(u[1]) * std::max(-r.rear, r.front));
+}
+
+void Wheelchair::Place(const Joints& q, Placement* placement) const {
+  placement->n_links = 1;
+  placement->x = q[0];
+  placement->y = q[1];
+  placement->yaw = q[2];
+}
+
+void Wheelchair::Predict(const RobotState& state, const Joints& previous, const Joints& command,
+                         Manoeuvre* manoeuvre) const {
+  Manoeuvre& m = *manoeuvre;
+  const bool finite =
+      Finite(state.q, 3) && Finite(state.qd, 2) && Finite(previous, 2) && Finite(command, 2);
+  const double reaction = reaction_s_ + state_age_s_;
+  const double rho = finite ? BrakeShare(command) : std::numeric_limits<double>::infinity();
+  const BrakePath path{hold_s() + state_age_s_, rho, hold_s() + period_s_};
+  std::array<Deviation, 2> deviation;
+  m.at_rest = finite;
+  double moves_s = std::isinf(rho) ? 0.0 : path.stop_time();
+  for (int i = 0; i < 2; ++i) {
+    const double step = std::max(limits_.command_rate[i], limits_.brake[i]) * period_s_;
+    const double slew = std::min(limits_.command_rate[i], limits_.brake[i]);
+    const double excess = Positive(std::abs(state.qd[i] - previous[i]) - qd_error_[i] -
+                                   tracking_error_[i] - step * InFlight(reaction, period_s_));
+    deviation[i] =
+        BoundDeviation(previous[i] - command[i], excess, step, slew, reaction, period_s_);
+    moves_s = std::max(moves_s, deviation[i].lasts_s);
+    m.at_rest = m.at_rest && command[i] == 0.0 && previous[i] == 0.0 &&
+                std::abs(state.qd[i]) <= qd_error_[i];
+  }
+  m.stop_time_s = m.at_rest ? 0.0 : moves_s - state_age_s_;
+
+  const double length = std::isinf(rho) ? 0.0 : path.length();
+  const double point_speed = PointSpeed(command);
+  const double wanted = std::ceil(0.5 * length * point_speed / kHalfSpacing);
+  m.n = wanted >= 1.0 ? static_cast<int>(std::min<double>(wanted, kMaxSamples)) : 1;
+  const double poison = finite ? 0.0 : std::numeric_limits<double>::quiet_NaN();
+  for (int i = 0; i < m.n; ++i) {
+    ManoeuvreSample& s = m.sample[i];
+    const double begin = length * i / m.n, end = length * (i + 1) / m.n, half = 0.5 * (end - begin);
+    const double from = std::isinf(rho) ? 0.0 : path.earliest(begin);
+    const double until =
+        std::max(std::isinf(rho) ? moves_s : path.latest(end),
+                 i + 1 == m.n ? moves_s : std::max(deviation[0].lasts_s, deviation[1].lasts_s));
+    const double share = std::isinf(rho) ? 0.0 : path.share(begin);
+    s.t_begin_s = Positive(from - state_age_s_);
+    s.t_end_s = until - state_age_s_;
+    s.q = Arc(state.q, command, 0.5 * (begin + end));
+    s.q[0] += poison;
+    const double yaw_tube = q_error_[2] + deviation[1].integral + tracking_error_[1] * until;
+    const double drift =
+        deviation[0].integral + tracking_error_[0] * until + std::abs(command[0]) * end * yaw_tube;
+    const double along = drift + half * std::abs(command[0]);
+    s.q_tube = {q_error_[0] + along, q_error_[1] + along, yaw_tube + half * std::abs(command[1])};
+    s.reach_m[0] =
+        std::hypot(q_error_[0], q_error_[1]) + drift + corner_m_ * yaw_tube + half * point_speed;
+    Joints rate{};
+    for (int j = 0; j < 2; ++j) {
+      rate[j] = tracking_error_[j] + (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
+      s.qd[j] = share * command[j];
+      s.qd_tube[j] = rate[j];
+      s.effort[j] = 0.0;
+    }
+    s.speed_m_s[0] = share * point_speed + PointSpeed(rate);
+    Place(s.q, &s.placement);
+  }
+}
+
+Joints Wheelchair::Brake(const RobotState&, const Joints& previous) const {
+  const double share = 1.0 - BrakeShare(previous) * period_s_;
+  Joints next{};
+  // A share that is not a number (previous was not) ends in standstill.
+  if (share > 0) {
+    next[0] = share * previous[0];
+    next[1] = share * previous[1];
+  }
+  return next;
+}
+
+double Wheelchair::Clearance(const Placement& placement, std::span<const math::Capsule> obstacles,
+                             std::span<const double> reach_m, double enough_m) const {
+  const double c = std::cos(placement.yaw), s = std::sin(placement.yaw);
+  const double centre_x = placement.x + c * centre_x_m_, centre_y = placement.y + s * centre_x_m_;
+  const double reach = reach_m.empty() ? 0.0 : reach_m[0];
+  const double bad = (centre_x + centre_y + reach) * 0.0;
+  if (std::isnan(bad)) return bad;
+  double best = std::numeric_limits<double>::infinity();
+  for (const math::Capsule& obstacle : obstacles) {
+    // Circle against circle around the shadow's middle: a lower bound that settles most obstacles.
+    const double hx = 0.5 * (obstacle.b.x - obstacle.a.x), hy = 0.5 * (obstacle.b.y - obstacle.a.y);
+    const double mx = obstacle.a.x + hx - centre_x, my = obstacle.a.y + hy - centre_y;
+    const double limit = std::min(best, enough_m) + reach + radius_m_ + obstacle.radius +
+                         (hx == 0 && hy == 0 ? 0.0 : std::hypot(hx, hy));
+    if (limit < 0 || mx * mx + my * my > limit * limit) continue;
+    const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
+    const auto [x, y] = NearestPoint(config_.footprint, shadow);
+    const double distance = math::SignedDistance(config_.footprint, x, y) - obstacle.radius - reach;
+    if (std::isnan(distance + x + y)) return std::numeric_limits<double>::quiet_NaN();
+    best = std::min(best, distance);
+  }
+  return best;
+}
+
+int Wheelchair::Near(const RobotState&, const Placement& placement,
+                     std::span<const math::Capsule> obstacles, double horizon_m,
+                     std::span<Nearness> out) const {
+  const double c = std::cos(placement.yaw), s = std::sin(placement.yaw);
+  const double centre_x = placement.x + c * centre_x_m_, centre_y = placement.y + s * centre_x_m_;
+  const int capacity = static_cast<int>(out.size());
+  int n = 0;
+  for (size_t i = 0; i < obstacles.size(); ++i) {
+    const math::Capsule& obstacle = obstacles[i];
+    const double hx = 0.5 * (obstacle.b.x - obstacle.a.x), hy = 0.5 * (obstacle.b.y - obstacle.a.y);
+    const double mx = obstacle.a.x + hx - centre_x, my = obstacle.a.y + hy - centre_y;
+    const double horizon =
+        n == capacity && n > 0 ? std::min(horizon_m, out[n - 1].distance_m) : horizon_m;
+    const double limit =
+        horizon + radius_m_ + obstacle.radius + (hx == 0 && hy == 0 ? 0.0 : std::hypot(hx, hy));
+    if (!(limit >= 0 && mx * mx + my * my <= limit * limit)) continue;
+    const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
+    const auto [x, y] = NearestPoint(config_.footprint, shadow);
+    const double distance = math::SignedDistance(config_.footprint, x, y) - obstacle.radius;
+    if (!(distance <= horizon) || capacity == 0) continue;
+    int at = n < capacity ? n++ : capacity - 1;
+    for (; at > 0 && out[at - 1].distance_m > distance; --at) out[at] = out[at - 1];
+    const auto [gx, gy] = Outward(config_.footprint, x, y);
+    out[at] = Nearness{};
+    out[at].distance_m = distance;
+    out[at].gradient[0] = -gx;
+    out[at].gradient[1] = gx * y - gy * x;
+    out[at].obstacle = static_cast<int>(i);
+  }
+  return n;
+}
+
+}  // namespace saferl::robot
