@@ -1,11 +1,11 @@
 #pragma once
-// One control tick: Observation -> Proposals -> Blend -> Filter -> Gate -> Command, recorded as a
-// Decision.
+// One control tick: Observation -> Proposals -> Blend -> Filter -> Gate -> Command, one Decision.
 //
 // Straight down, no callback, no clock read but for stage times. All that is not in TickModel or
 // TickData comes in through TickInput, and TickInput is logged: replaying the log gives the same
-// commands bit for bit. RT: Tick() yes: no allocation, no lock, no system call, no exception,
-// bounded loops. Errors: none. Bad input ends in a safe command in the same tick, with its Reason.
+// commands bit for bit.
+// RT: Tick() yes: no allocation, no lock, no system call, no exception, bounded loops.
+// Errors: none. Bad input ends in a safe command in the same tick, with its Reason.
 // Cost: `saferl bench tick`.
 
 #include <array>
@@ -14,32 +14,18 @@
 
 #include "saferl/control/arbitration.h"
 #include "saferl/control/features.h"
+#include "saferl/control/input_check.h"
 #include "saferl/control/intent.h"
+#include "saferl/control/proposal.h"
 #include "saferl/policy/policy.h"
 #include "saferl/robot/types.h"
+#include "saferl/safety/assumptions.h"
 #include "saferl/safety/filter.h"
 #include "saferl/safety/gate.h"
+#include "saferl/safety/latch.h"
 #include "saferl/safety/mode.h"
 
 namespace saferl::control {
-
-/// What the person asks for, in the robot's command unit.
-struct HumanInput {
-  int64_t stamp_ns = 0;
-  uint64_t sequence = 0;
-  robot::Joints u{};         ///< wanted command (n)
-  bool enabled = true;       ///< enabling device held
-  bool stop = false;         ///< stop button: always wins
-  bool acknowledge = false;  ///< clears a latched stop, at rest, with healthy inputs
-};
-
-/// A proposal computed elsewhere (another process, a human-machine interface). Absent: the Tick
-/// runs its own policy.
-struct ExternalProposal {
-  bool present = false;
-  int64_t stamp_ns = 0;
-  robot::Joints u{};
-};
 
 struct TickInput {
   int64_t now_ns = 0;
@@ -52,14 +38,6 @@ struct TickInput {
   bool lease_ok = true;         ///< the safety monitor's lease (true when none is required)
 };
 
-/// Ages and windows after which an input no longer counts. `off` is not available for any of them.
-struct TickLimits {
-  int64_t max_state_age_ns = 0, max_people_age_ns = 0, max_lidar_age_ns = 0;
-  int64_t max_human_age_ns = 0, max_policy_age_ns = 0;
-  int64_t slip_window_ns = 0;
-  double degraded_speed = 0.5;  ///< share of the command limits in Degraded
-};
-
 /// Const while ticks run. A new policy is a new TickModel, swapped between ticks.
 struct TickModel {
   std::shared_ptr<const safety::SafetyModel> safety;
@@ -68,7 +46,22 @@ struct TickModel {
   IntentModel intent;
   ArbitrationModel arbitration;
   TickLimits limits;
+  safety::LatchModel latch;
+  safety::AssumptionModel assumptions;
+  bool time_stages = true;  ///< fills Decision::stage_ns: eight clock reads, about 0.2 us
 };
+
+/// A model with defaults for everything but the two parts, checked. `policy` may be null; otherwise
+/// its schema must fit the robot's features and commands.
+StatusOr<TickModel> MakeTickModel(std::shared_ptr<const safety::SafetyModel> safety,
+                                  std::shared_ptr<const policy::Policy> policy);
+/// Ages of twice to five periods, never above what the robot's braking proof assumes.
+TickLimits DefaultTickLimits(const robot::RobotModel& robot);
+/// Every age positive and no longer than proved for, weights in range, the policy made for this
+/// robot.
+Status Validate(const TickModel& model);
+/// First 8 bytes of the package's SHA-256; 0 for none.
+uint64_t PolicyId(const policy::Policy* policy);
 
 enum class Stage : uint8_t { kCheck, kPolicy, kIntent, kBlend, kFilter, kGate, kRecord, kCount };
 inline constexpr int kNumStages = static_cast<int>(Stage::kCount);

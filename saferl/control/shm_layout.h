@@ -1,0 +1,199 @@
+/* Shared memory between saferl_rt, the robot's driver and everyone else on this machine. C11 and
+ * C++.
+ *
+ * One file (by custom in /dev/shm), created by saferl_rt, mapped by the others. It holds one header
+ * and six channels. Every channel has one writer and any number of readers, none of which can make
+ * another wait: observation  driver -> saferl_rt      human     stick or keys -> saferl_rt goals
+ * interface -> saferl_rt   proposal  another process' policy -> saferl_rt request      monitor ->
+ * saferl_rt     command   saferl_rt -> driver, and whoever watches A channel is a sequence lock:
+ * even = stable, odd = being written. A writer that dies half-way leaves it odd: readers keep their
+ * last good copy, which grows stale, which ends in a stop.
+ *
+ * Units: SI; stamps are ns of CLOCK_MONOTONIC. Little endian, natural alignment;
+ * docs/formats/shared_memory.md. RT: all functions but attach: yes (bounded, no lock, no system
+ * call). A receiver of commands brakes by itself when now > issued_ns + valid_for_ns: see
+ * examples/robot_driver.c.
+ */
+#pragma once
+
+#if !defined(__cplusplus) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L /* include this header first */
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  SAFERL_SHM_VERSION = 1,
+  SAFERL_MAX_DOF = 8,
+  SAFERL_MAX_PARTS = 32,
+  SAFERL_MAX_LIDAR = 360,
+  SAFERL_MAX_GOALS = 8
+};
+#define SAFERL_SHM_MAGIC 0x314d48534c464153ULL /* "SAFLSHM1" */
+
+/* Modes, in order of severity: saferl/safety/mode.h. */
+enum {
+  SAFERL_NOMINAL,
+  SAFERL_DEGRADED,
+  SAFERL_HOLD,
+  SAFERL_CONTROLLED_STOP,
+  SAFERL_PROTECTIVE_STOP
+};
+
+typedef struct saferl_part {   /* one measured body part: a capsule in the world frame */
+  double a[3], b[3], radius_m; /* [m] */
+  int64_t stamp_ns;
+  uint8_t region; /* saferl::robot::Region; 0 = pedestrian */
+  uint8_t person;
+  uint16_t track;
+  uint32_t reserved;
+} saferl_part;
+
+typedef struct saferl_observation {
+  int64_t stamp_ns;
+  uint64_t sequence; /* grows by one with every record */
+  int64_t state_stamp_ns;
+  double q[SAFERL_MAX_DOF], qd[SAFERL_MAX_DOF];
+  double interaction[SAFERL_MAX_DOF]; /* exoskeleton [Nm] */
+  int64_t people_stamp_ns, lidar_stamp_ns;
+  int32_t n_parts, n_lidar;
+  saferl_part parts[SAFERL_MAX_PARTS];
+  float lidar_m[SAFERL_MAX_LIDAR]; /* beam i at -pi + 2 pi i / n_lidar; +inf = nothing */
+} saferl_observation;
+
+typedef struct saferl_human {
+  int64_t stamp_ns;
+  uint64_t sequence;
+  double u[SAFERL_MAX_DOF]; /* in the robot's command unit */
+  uint8_t enabled, stop, acknowledge, reserved[5];
+} saferl_human;
+
+typedef struct saferl_goals {
+  int32_t n, reserved;
+  double p[SAFERL_MAX_GOALS][3]; /* [m] */
+} saferl_goals;
+
+typedef struct saferl_proposal {
+  int64_t stamp_ns;
+  double u[SAFERL_MAX_DOF];
+  uint8_t present, reserved[7];
+} saferl_proposal;
+
+typedef struct saferl_request {
+  int64_t stamp_ns;
+  int64_t lease_until_ns; /* counts only where saferl_rt is told to require a lease */
+  uint8_t stop, reserved[7];
+} saferl_request;
+
+typedef struct saferl_command {
+  int64_t issued_ns, valid_for_ns;
+  uint64_t sequence;
+  uint64_t observation_sequence; /* the observation that it answers */
+  double u[SAFERL_MAX_DOF];
+  double authority; /* the policy's share, [0, 1] */
+  uint8_t mode, reason, intervened, reserved[5];
+} saferl_command;
+
+#ifdef __cplusplus
+#define SAFERL_ALIGN_64 alignas(64)
+#else
+#define SAFERL_ALIGN_64 _Alignas(64)
+#endif
+#define SAFERL_CHANNEL(type)       \
+  struct {                         \
+    SAFERL_ALIGN_64 uint64_t lock; \
+    uint64_t reserved[7];          \
+    type value;                    \
+  }
+
+typedef struct saferl_shm {
+  uint64_t magic; /* written last by the creator */
+  uint32_t version, size;
+  char robot[32]; /* zero-terminated */
+  uint32_t kind, n;
+  uint64_t period_ns;
+  int64_t creator_pid;
+  uint64_t reserved[7];
+  SAFERL_CHANNEL(saferl_observation) observation;
+  SAFERL_CHANNEL(saferl_human) human;
+  SAFERL_CHANNEL(saferl_goals) goals;
+  SAFERL_CHANNEL(saferl_proposal) proposal;
+  SAFERL_CHANNEL(saferl_request) request;
+  SAFERL_CHANNEL(saferl_command) command;
+} saferl_shm;
+
+/* Writer of a channel: lock, copy, unlock. `size` is a multiple of 8. */
+static inline void saferl_shm_put(uint64_t* lock, void* to, const void* from, size_t size) {
+  const uint64_t odd = __atomic_load_n(lock, __ATOMIC_RELAXED) | 1u;
+  __atomic_store_n(lock, odd, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  for (size_t i = 0; i < size; i += 8) {
+    uint64_t word;
+    memcpy(&word, (const char*)from + i, 8);
+    __atomic_store_n((uint64_t*)((char*)to + i), word, __ATOMIC_RELAXED);
+  }
+  __atomic_store_n(lock, odd + 1, __ATOMIC_RELEASE);
+}
+
+/* Reader of a channel: 1 = `to` holds a whole value; 0 = never written, or torn in all three
+ * attempts. */
+static inline int saferl_shm_get(const uint64_t* lock, const void* from, void* to, size_t size) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const uint64_t before = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
+    if (before == 0 || (before & 1u)) continue;
+    for (size_t i = 0; i < size; i += 8) {
+      const uint64_t word =
+          __atomic_load_n((const uint64_t*)((const char*)from + i), __ATOMIC_RELAXED);
+      memcpy((char*)to + i, &word, 8);
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(lock, __ATOMIC_RELAXED) == before) return 1;
+  }
+  return 0;
+}
+
+/* SAFERL_PUT(shm, human, &value); ok = SAFERL_GET(shm, command, &value). `get` may leave a torn
+ * value on 0. */
+#define SAFERL_PUT(shm, channel, from) \
+  saferl_shm_put(&(shm)->channel.lock, &(shm)->channel.value, (from), sizeof((shm)->channel.value))
+#define SAFERL_GET(shm, channel, to) \
+  saferl_shm_get(&(shm)->channel.lock, &(shm)->channel.value, (to), sizeof((shm)->channel.value))
+
+/* Maps the file that saferl_rt created. NULL with errno: ENOENT (not started), EPROTO (another
+ * layout). */
+static inline saferl_shm* saferl_shm_attach(const char* path) {
+  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  struct stat status;
+  if (fd < 0) return NULL;
+  if (fstat(fd, &status) != 0 || status.st_size != (off_t)sizeof(saferl_shm)) {
+    close(fd);
+    errno = EPROTO;
+    return NULL;
+  }
+  void* at = mmap(NULL, sizeof(saferl_shm), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (at == MAP_FAILED) return NULL;
+  saferl_shm* shm = (saferl_shm*)at;
+  if (__atomic_load_n(&shm->magic, __ATOMIC_ACQUIRE) != SAFERL_SHM_MAGIC ||
+      shm->version != SAFERL_SHM_VERSION || shm->size != sizeof(saferl_shm)) {
+    munmap(at, sizeof(saferl_shm));
+    errno = EPROTO;
+    return NULL;
+  }
+  return shm;
+}
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
