@@ -77,3 +77,6 @@ function(saferl_cross_tests dir)
     saferl_test_program(${name} "${libraries}" "e2e" ${file})
   endforeach()
 endfunction()
+
+# Numeric kernels whose loops are worth unrolling and vectorising; arithmetic stays exact (no fast-math, no contraction).
+set_source_files_properties(${CMAKE_SOURCE_DIR}/saferl/math/qp.cc PROPERTIES COMPILE_OPTIONS "-O3")

@@ -57,8 +57,10 @@ SegmentPair NearestOnSegments(const Capsule& first, const Capsule& second) {
     } else {
       const double uv = Dot(u, v);
       const double denominator = uu * vv - uv * uv;
-      // Parallel axes leave s free: any choice is nearest as long as t is then clamped and s recomputed.
-      s = denominator > 1e-14 * uu * vv ? std::clamp((uv * vw - uw * vv) / denominator, 0.0, 1.0) : 0.0;
+      // Parallel axes leave s free: any choice is nearest as long as t is then clamped and s
+      // recomputed.
+      s = denominator > 1e-14 * uu * vv ? std::clamp((uv * vw - uw * vv) / denominator, 0.0, 1.0)
+                                        : 0.0;
       t = (uv * s + vw) / vv;
       if (t < 0) {
         t = 0;

@@ -1,9 +1,10 @@
 #pragma once
 // Points, rotations, poses, capsules and boxes in 3-D, and the distances between them.
-// Everything that touches the world outside (robot links, people, furniture) is made of these shapes.
+// Everything that touches the world outside (robot links, people, furniture) is made of these
+// shapes.
 //
-// Units: metres, radians. Frames: p_W is a point expressed in the world frame W (z up, right-handed);
-// X_WB is the pose of body B in W, so p_W = X_WB * p_B (Drake's monogram notation).
+// Units: metres, radians. Frames: p_W is a point expressed in the world frame W (z up,
+// right-handed); X_WB is the pose of body B in W, so p_W = X_WB * p_B (Drake's monogram notation).
 // RT: yes: no allocation, total functions. NaN in gives NaN out.
 
 #include <cmath>
@@ -60,7 +61,9 @@ struct Pose {
   Vec3 p;
 
   friend constexpr Vec3 operator*(const Pose& x, Vec3 v) { return x.r * v + x.p; }
-  friend constexpr Pose operator*(const Pose& a, const Pose& b) { return {a.r * b.r, a.r * b.p + a.p}; }
+  friend constexpr Pose operator*(const Pose& a, const Pose& b) {
+    return {a.r * b.r, a.r * b.p + a.p};
+  }
 };
 Pose Inverse(const Pose& x);
 

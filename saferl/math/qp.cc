@@ -1,7 +1,5 @@
 #include "saferl/math/qp.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,46 +15,54 @@ using qp_internal::kMaxAll;
 using qp_internal::kStride;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kAccepted = 1e-9;     // residual at which the fast path's answer stands
-constexpr double kTolerable = 1e-8;    // residual at which the careful path's answer stands
+constexpr double kAccepted = 1e-9;   // residual at which the fast path's answer stands
+constexpr double kTolerable = 1e-8;  // residual at which the careful path's answer stands
 
 /// The least-distance form of one problem and the core that solves it.
-template <class T>
+template <class T, int kWidth>
 struct Transformed {
-  Core<T> core;
-  std::array<T, kStride> v{};                              // L^-1 f
-  std::array<T, kStride> bound_shift{};                    // x_i = bound row i . u - bound_shift_i
-  std::array<T, kStride * kStride> factor{};               // L of H = L L'
-  alignas(32) std::array<T, kMaxAll * kStride> m;          // rows written before use
+  Core<T, kWidth> core;
+  std::array<T, kWidth> v;                         // L^-1 f
+  std::array<T, kWidth> bound_shift;               // x_i = bound row i . u - bound_shift_i
+  alignas(64) std::array<T, kMaxAll * kStride> m;  // all rows, zero-padded to kWidth
 };
 
-template <class T>
-bool Cholesky(const QpProblem& problem, std::array<T, kStride * kStride>* factor) {
-  T largest = 0;
-  for (int i = 0; i < problem.n; ++i) largest = std::max(largest, T(std::abs(problem.h[i * kStride + i])));
-  for (int i = 0; i < problem.n; ++i) {
-    for (int j = 0; j <= i; ++j) {
-      T sum = problem.h[i * kStride + j];
-      for (int c = 0; c < j; ++c) sum -= (*factor)[i * kStride + c] * (*factor)[j * kStride + c];
-      if (i == j) {
-        if (!(sum > largest * T(1e-13))) return false;
-        (*factor)[i * kStride + i] = std::sqrt(sum);
-      } else {
-        (*factor)[i * kStride + j] = sum / (*factor)[j * kStride + j];
-      }
+/// inverse_t = (L^-1)' of H = L L', zero-padded. False: H is not positive definite.
+template <class T, int kWidth>
+bool InvertFactor(const QpProblem& p, T (*inverse_t)[kWidth]) {
+  T l[kWidth][kWidth], largest = 0, reciprocal[kWidth];
+  for (int i = 0; i < p.n; ++i) largest = std::max(largest, T(std::abs(p.h[i * kStride + i])));
+  for (int i = 0; i < p.n; ++i) {
+    for (int j = 0; j < i; ++j) {
+      T sum = p.h[i * kStride + j];
+      for (int c = 0; c < j; ++c) sum -= l[i][c] * l[j][c];
+      l[i][j] = sum * reciprocal[j];
     }
+    T pivot = p.h[i * kStride + i];
+    for (int c = 0; c < i; ++c) pivot -= l[i][c] * l[i][c];
+    if (!(pivot > largest * T(1e-13))) return false;
+    reciprocal[i] = T(1) / std::sqrt(pivot);
   }
+  // Column i of L^-1' is row i of L^-1: (e_i - sum_c l_ic row_c) / l_ii.
+  T row[kWidth][kWidth];
+  for (int i = 0; i < p.n; ++i) {
+    for (int j = 0; j < kWidth; ++j) row[i][j] = i == j ? T(1) : T(0);
+    for (int c = 0; c < i; ++c)
+      for (int j = 0; j < kWidth; ++j) row[i][j] -= l[i][c] * row[c][j];
+    for (int j = 0; j < kWidth; ++j) row[i][j] *= reciprocal[i];
+  }
+  for (int c = 0; c < p.n; ++c)
+    for (int i = 0; i < kWidth; ++i) inverse_t[c][i] = i < p.n ? row[i][c] : T(0);
   return true;
 }
 
-/// out = row L^-T, that is: solve L out' = row'.
-template <class T>
-void ForwardSubstitute(const std::array<T, kStride * kStride>& factor, int n, T* row) {
-  for (int i = 0; i < n; ++i) {
-    T sum = row[i];
-    for (int c = 0; c < i; ++c) sum -= factor[i * kStride + c] * row[c];
-    row[i] = sum / factor[i * kStride + i];
-  }
+/// out = (L^-1 row')', as a sum of columns so that it vectorises.
+template <class T, int kWidth>
+void MultiplyInverse(const T (*inverse_t)[kWidth], int n, const double* row, T* out) {
+  T sum[kWidth] = {};
+  for (int c = 0; c < n; ++c)
+    for (int i = 0; i < kWidth; ++i) sum[i] += T(row[c]) * inverse_t[c][i];
+  for (int i = 0; i < kWidth; ++i) out[i] = sum[i];
 }
 
 bool InputIsFinite(const QpProblem& p) {
@@ -78,38 +84,40 @@ bool InputIsFinite(const QpProblem& p) {
 }
 
 /// Fills the transformed problem. False: H is not positive definite.
-template <class T>
-bool Transform(const QpProblem& p, Transformed<T>* t) {
-  Core<T>& core = t->core;
+template <class T, int kWidth>
+bool Transform(const QpProblem& p, Transformed<T, kWidth>* t) {
+  Core<T, kWidth>& core = t->core;
   core.n = p.n;
-  core.rows = p.m;
-  const bool dense = !p.identity_hessian;
-  if (dense && !Cholesky(p, &t->factor)) return false;
-  for (int i = 0; i < p.n; ++i) t->v[i] = p.f[i];
-  if (dense) ForwardSubstitute(t->factor, p.n, t->v.data());
+  core.rows = p.m + p.n;
+  T* bound_row = t->m.data() + p.m * kStride;  // bounds: row i of L^-T
+  if (p.identity_hessian) {
+    for (int c = 0; c < kWidth; ++c) t->v[c] = c < p.n ? p.f[c] : 0.0;
+    for (int r = 0; r < p.m; ++r)
+      for (int c = 0; c < kWidth; ++c) t->m[r * kStride + c] = p.row(r)[c];
+    for (int i = 0; i < p.n; ++i)
+      for (int c = 0; c < kWidth; ++c) bound_row[i * kStride + c] = c == i ? T(1) : T(0);
+  } else {
+    T inverse_t[kWidth][kWidth];
+    if (!InvertFactor<T, kWidth>(p, inverse_t)) return false;
+    MultiplyInverse<T, kWidth>(inverse_t, p.n, p.f.data(), t->v.data());
+    for (int r = 0; r < p.m; ++r)
+      MultiplyInverse<T, kWidth>(inverse_t, p.n, p.row(r), t->m.data() + r * kStride);
+    for (int i = 0; i < p.n; ++i)
+      for (int c = 0; c < kWidth; ++c) bound_row[i * kStride + c] = inverse_t[i][c];
+  }
   for (int r = 0; r < p.m; ++r) {
-    T* row = t->m.data() + r * kStride;
-    for (int c = 0; c < kStride; ++c) row[c] = c < p.n ? T(p.row(r)[c]) : T(0);
-    if (dense) ForwardSubstitute(t->factor, p.n, row);
     core.upper[r] = p.b[r];
     core.lower[r] = -std::numeric_limits<T>::infinity();
   }
-  for (int i = 0; i < p.n; ++i) {  // bounds: row i of L^-T
-    T* row = t->m.data() + core.rows * kStride;
-    for (int c = 0; c < kStride; ++c) row[c] = c == i ? T(1) : T(0);
-    if (dense) ForwardSubstitute(t->factor, p.n, row);
-    core.upper[core.rows] = p.upper[i];
-    core.lower[core.rows] = p.lower[i];
-    ++core.rows;
+  for (int i = 0; i < p.n; ++i) {
+    core.upper[p.m + i] = p.upper[i];
+    core.lower[p.m + i] = p.lower[i];
   }
   core.m = t->m.data();
   for (int r = 0; r < core.rows; ++r) {
     const T* row = core.m + r * kStride;
-    T norm2 = 0, shift = 0;
-    for (int c = 0; c < p.n; ++c) {
-      norm2 += row[c] * row[c];
-      shift += row[c] * t->v[c];
-    }
+    const T norm2 = core.Dot(row, row);
+    const T shift = core.Dot(row, t->v.data());
     if (r >= p.m) t->bound_shift[r - p.m] = shift;
     core.norm2[r] = norm2;
     core.upper[r] += shift;
@@ -120,42 +128,16 @@ bool Transform(const QpProblem& p, Transformed<T>* t) {
   return true;
 }
 
-/// Pricing with AVX2: the same sums as PricePortable, four lanes at a time.
-[[gnu::target("avx2,fma")]] int PriceAvx2(const Core<double>& core, double* side) {
-  const __m256d u0 = _mm256_load_pd(core.u.data()), u1 = _mm256_load_pd(core.u.data() + 4);
-  const __m256d u2 = _mm256_load_pd(core.u.data() + 8), u3 = _mm256_load_pd(core.u.data() + 12);
-  int worst = -1;
-  double most = 0;
-  for (int r = 0; r < core.rows; ++r) {
-    const double* row = core.m + r * kStride;
-    __m256d sum = _mm256_mul_pd(_mm256_load_pd(row), u0);
-    if (core.n > 4) sum = _mm256_fmadd_pd(_mm256_load_pd(row + 4), u1, sum);
-    if (core.n > 8) {
-      sum = _mm256_fmadd_pd(_mm256_load_pd(row + 8), u2, sum);
-      sum = _mm256_fmadd_pd(_mm256_load_pd(row + 12), u3, sum);
-    }
-    const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(sum), _mm256_extractf128_pd(sum, 1));
-    const double dot = _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
-    const double above = dot - core.upper[r], below = core.lower[r] - dot;
-    const double violation = std::max(above, below) - core.slack_tolerance[r];
-    if (violation > most && !core.Working(r)) {
-      most = violation;
-      worst = r;
-      *side = above > below ? 1.0 : -1.0;
-    }
-  }
-  return worst;
-}
-
-template <class T>
-void WarmStart(const QpProblem& p, const QpWorkspace& workspace, Core<T>* core) {
+template <class T, int kWidth>
+void WarmStart(const QpProblem& p, const QpWorkspace& workspace, Core<T, kWidth>* core) {
   const int all = p.m + 2 * p.n;
   for (int i = 0; i < workspace.n_active; ++i) {
     const int code = workspace.active[i];
     if (code < 0 || code >= all) continue;
     const int row = code < p.m ? code : p.m + (code - p.m) % p.n;
     const T side = code >= p.m && code < p.m + p.n ? T(-1) : T(1);
-    if (!std::isfinite(side > 0 ? core->upper[row] : core->lower[row]) || core->Working(row)) continue;
+    if (!std::isfinite(side > 0 ? core->upper[row] : core->lower[row]) || core->Working(row))
+      continue;
     core->Add(row, side, T(std::max(0.0, workspace.multiplier[i])), false);
   }
 }
@@ -165,29 +147,39 @@ int MultiplierIndex(const QpProblem& p, int row, bool upper_side) {
   return p.m + (upper_side ? p.n : 0) + (row - p.m);
 }
 
-/// Moves what is left of A'y onto the bounds' multipliers, where they exist: the certificate then closes exactly.
+/// Moves what is left of A'y onto the bounds' multipliers, where they exist: the certificate then
+/// closes exactly.
 template <class T>
 void CloseWithBounds(const QpProblem& p, QpSolution* s) {
   for (int i = 0; i < p.n; ++i) {
     T rest = T(s->multipliers[p.m + p.n + i]) - T(s->multipliers[p.m + i]);
     for (int r = 0; r < p.m; ++r) rest += T(p.row(r)[i]) * T(s->multipliers[r]);
     if (rest > 0 && std::isfinite(p.lower[i])) s->multipliers[p.m + i] += static_cast<double>(rest);
-    if (rest < 0 && std::isfinite(p.upper[i])) s->multipliers[p.m + p.n + i] -= static_cast<double>(rest);
+    if (rest < 0 && std::isfinite(p.upper[i]))
+      s->multipliers[p.m + p.n + i] -= static_cast<double>(rest);
   }
 }
 
-template <class T>
-void WriteAnswer(const QpProblem& p, const Transformed<T>& t, CoreStatus status, QpWorkspace* workspace,
-                 QpSolution* s) {
-  const Core<T>& core = t.core;
+template <class T, int kWidth>
+void WriteAnswer(const QpProblem& p, const Transformed<T, kWidth>& t, CoreStatus status,
+                 QpWorkspace* workspace, QpSolution* s) {
+  const Core<T, kWidth>& core = t.core;
   s->multipliers.fill(0);
   s->x.fill(0);
   workspace->n_active = 0;
   const bool infeasible = status == CoreStatus::kInfeasible;
-  T scale = 0;
-  if (infeasible)
-    for (int i = 0; i < core.k; ++i) scale = std::max(scale, core.step[i]);
+  T scale = 0, weight = 0;
+  if (infeasible) {
+    for (int i = 0; i < core.k; ++i) {
+      scale = std::max(scale, core.step[i]);
+      weight = std::max(weight, core.step[i] * core.step[i] * core.norm2[core.index[i]]);
+    }
+  }
   for (int i = 0; i < core.k; ++i) {
+    // A multiplier that is rounding noise names a row that has no part in the conflict.
+    if (infeasible && core.step[i] * core.step[i] * core.norm2[core.index[i]] < T(1e-20) * weight &&
+        core.norm2[core.index[i]] > 0)
+      continue;
     const int code = MultiplierIndex(p, core.index[i], core.sign[i] > 0);
     s->multipliers[code] = static_cast<double>(infeasible ? core.step[i] / scale : core.y[i]);
     if (workspace->n_active < kQpMaxVars) {
@@ -203,7 +195,7 @@ void WriteAnswer(const QpProblem& p, const Transformed<T>& t, CoreStatus status,
   for (int i = 0; i < p.n; ++i) {
     const T* row = core.m + (p.m + i) * kStride;
     T value = -t.bound_shift[i];
-    for (int c = 0; c < p.n; ++c) value += row[c] * core.u[c];
+    value += core.Dot(row, core.u.data());
     // A bound that is active holds to the last bit, so that callers may compare.
     s->x[i] = std::clamp(static_cast<double>(value), p.lower[i], std::max(p.lower[i], p.upper[i]));
   }
@@ -220,26 +212,18 @@ bool BoundsCross(const QpProblem& p, QpSolution* s) {
   return false;
 }
 
-template <class T>
-CoreStatus Solve(const QpProblem& p, bool warm, QpWorkspace* workspace, Transformed<T>* t) {
-  Core<T>& core = t->core;
-  core.dependence_tolerance = std::is_same_v<T, double> ? T(1e-12) : T(1e-16);
-  if (warm) WarmStart(p, *workspace, &core);
-  if constexpr (std::is_same_v<T, double>) {
-    static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2) return core.Run(PriceAvx2);
-  }
-  return core.Run(qp_internal::PricePortable<T>);
-}
-
-template <class T>
-bool Attempt(const QpProblem& p, bool warm, double accepted, QpWorkspace* workspace, QpSolution* s) {
-  Transformed<T> t;
+template <class T, int kWidth>
+bool Attempt(const QpProblem& p, bool warm, double dependence, double accepted,
+             QpWorkspace* workspace, QpSolution* s) {
+  Transformed<T, kWidth> t;
   if (!Transform(p, &t)) {
     s->status = QpStatus::kBadInput;
     return true;
   }
-  const CoreStatus status = Solve(p, warm, workspace, &t);
+  t.core.dependence_tolerance = dependence;
+  t.core.refinements = std::is_same_v<T, double> ? 0 : 3;
+  if (warm) WarmStart(p, *workspace, &t.core);
+  const CoreStatus status = t.core.Run();
   s->iterations += t.core.iterations;
   if (status == CoreStatus::kLimit) return false;
   WriteAnswer(p, t, status, workspace, s);
@@ -247,6 +231,24 @@ bool Attempt(const QpProblem& p, bool warm, double accepted, QpWorkspace* worksp
   s->kkt_residual = CheckQpCertificate(p, *s);
   return s->kkt_residual <= accepted;
 }
+
+using Fast = bool (*)(const QpProblem&, QpWorkspace*, QpSolution*);
+
+// The fast path twice: for any machine, and with AVX2. No fused multiply-add in either: both give
+// the same bits.
+template <int kWidth>
+[[gnu::flatten]] bool FastPortable(const QpProblem& p, QpWorkspace* workspace, QpSolution* s) {
+  return Attempt<double, kWidth>(p, true, 1e-12, kAccepted, workspace, s);
+}
+template <int kWidth>
+[[gnu::target("avx2"), gnu::flatten]] bool FastAvx2(const QpProblem& p, QpWorkspace* workspace,
+                                                    QpSolution* s) {
+  return Attempt<double, kWidth>(p, true, 1e-12, kAccepted, workspace, s);
+}
+
+constexpr Fast kPortable[3] = {FastPortable<4>, FastPortable<8>, FastPortable<16>};
+constexpr Fast kAvx2[3] = {FastAvx2<4>, FastAvx2<8>, FastAvx2<16>};
+const bool kHasAvx2 = __builtin_cpu_supports("avx2");
 
 }  // namespace
 
@@ -260,10 +262,16 @@ void SolveQp(const QpProblem& problem, QpWorkspace* workspace, QpSolution* solut
     solution->kkt_residual = CheckQpCertificate(problem, *solution);
     return;
   }
-  if (Attempt<double>(problem, true, kAccepted, workspace, solution)) return;
+  const int width = problem.n <= 4 ? 0 : problem.n <= 8 ? 1 : 2;
+  if ((kHasAvx2 ? kAvx2 : kPortable)[width](problem, workspace, solution)) return;
   workspace->Reset();
-  if (Attempt<long double>(problem, false, kTolerable, workspace, solution)) return;
-  workspace->Reset();
+  // The careful path, for rows so nearly dependent that their pivots are rounding: first trusting
+  // small pivots, then not. One problem in a hundred thousand adversarial ones comes here.
+  for (const double dependence : {1e-16, 1e-12}) {
+    if (Attempt<long double, 16>(problem, false, dependence, kTolerable, workspace, solution))
+      return;
+    workspace->Reset();
+  }
   solution->status = QpStatus::kIterationLimit;
 }
 

@@ -1,4 +1,5 @@
-// The independent judge of QP answers: plain sums over the original data, no factor, no code of the solver.
+// The independent judge of QP answers: plain sums over the original data, no factor, no code of the
+// solver.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -18,7 +19,9 @@ double HessianTimesX(const QpProblem& p, const std::array<double, kQpMaxVars>& x
 }
 
 /// max(worst, value), and infinity for NaN: what cannot be judged is rejected.
-double Worse(double worst, double value) { return value <= worst ? worst : (std::isnan(value) ? kRejected : value); }
+double Worse(double worst, double value) {
+  return value <= worst ? worst : (std::isnan(value) ? kRejected : value);
+}
 
 double CheckSolved(const QpProblem& p, const QpSolution& s) {
   double worst = 0;
@@ -52,8 +55,10 @@ double CheckSolved(const QpProblem& p, const QpSolution& s) {
     worst = Worse(worst, (p.lower[i] - s.x[i]) / (1 + std::abs(s.x[i])));
     worst = Worse(worst, (s.x[i] - p.upper[i]) / (1 + std::abs(s.x[i])));
     worst = Worse(worst, std::max(-y_lower[i], -y_upper[i]));
-    if (y_lower[i] > 0) worst = Worse(worst, std::abs(s.x[i] - p.lower[i]) * y_lower[i] / (1 + y_lower[i]));
-    if (y_upper[i] > 0) worst = Worse(worst, std::abs(p.upper[i] - s.x[i]) * y_upper[i] / (1 + y_upper[i]));
+    if (y_lower[i] > 0)
+      worst = Worse(worst, std::abs(s.x[i] - p.lower[i]) * y_lower[i] / (1 + y_lower[i]));
+    if (y_upper[i] > 0)
+      worst = Worse(worst, std::abs(p.upper[i] - s.x[i]) * y_upper[i] / (1 + y_upper[i]));
   }
   return worst;
 }
@@ -93,7 +98,8 @@ double CheckInfeasible(const QpProblem& p, const QpSolution& s) {
 }  // namespace
 
 double CheckQpCertificate(const QpProblem& problem, const QpSolution& solution) {
-  if (problem.n < 1 || problem.n > kQpMaxVars || problem.m < 0 || problem.m > kQpMaxRows) return kRejected;
+  if (problem.n < 1 || problem.n > kQpMaxVars || problem.m < 0 || problem.m > kQpMaxRows)
+    return kRejected;
   if (solution.status == QpStatus::kSolved) return CheckSolved(problem, solution);
   if (solution.status == QpStatus::kInfeasible) return CheckInfeasible(problem, solution);
   return kRejected;

@@ -1,15 +1,17 @@
 #pragma once
 // The dual active-set iteration behind SolveQp, for one scalar type. Included by qp.cc only.
 //
-// Least-distance form: with H = L L', u = L' x + v, v = L^-1 f, M = A L^-T, d = b + M v the problem is
+// Least-distance form: with H = L L', u = L' x + v, v = L^-1 f, M = A L^-T, d = b + M v the problem
+// is
 //   minimise 1/2 |u|^2  subject to  M u <= d,
 // whose dual is  minimise 1/2 y' M M' y + d' y  over y >= 0,  u = -M' y.
-// W holds the working rows, L D L' = M_W M_W' their Gram matrix. Each pass either adds the most violated row or moves
-// toward the working rows' own optimum and drops the first row whose multiplier would turn negative. When a new row
-// depends on the working rows (last pivot 0), the null direction p of M_W' is followed instead; if nothing blocks it,
-// p >= 0, M_W' p = 0, d' p < 0 is the Farkas certificate.
-// Source: Arnstrom, Bemporad, Axehill, "A dual active-set solver for embedded quadratic programming using recursive
-// LDL' updates", IEEE TAC 67(8), 2022; rank-one update: Gill, Golub, Murray, Saunders 1974, method C1.
+// W holds the working rows, L D L' = M_W M_W' their Gram matrix. Each pass either adds the most
+// violated row or moves toward the working rows' own optimum and drops the first row whose
+// multiplier would turn negative. When a new row depends on the working rows (last pivot 0), the
+// null direction p of M_W' is followed instead; if nothing blocks it, p >= 0, M_W' p = 0, d' p < 0
+// is the Farkas certificate. Source: Arnstrom, Bemporad, Axehill, "A dual active-set solver for
+// embedded quadratic programming using recursive LDL' updates", IEEE TAC 67(8), 2022; rank-one
+// update: Gill, Golub, Murray, Saunders 1974, method C1.
 
 #include <algorithm>
 #include <array>
@@ -21,49 +23,53 @@
 namespace saferl::math::qp_internal {
 
 inline constexpr int kStride = kQpMaxVars;
-inline constexpr int kMaxAll = kQpMaxRows + kQpMaxVars;  // general rows, then one two-sided row per bounded variable
-inline constexpr int kMaxWork = kQpMaxVars + 1;
+inline constexpr int kMaxAll =
+    kQpMaxRows + kQpMaxVars;  // general rows, then one two-sided row per bounded variable
 
 enum class CoreStatus { kOptimal, kInfeasible, kLimit };
 
-template <class T>
+/// kWidth: n rounded up to 4, 8 or 16: loops of fixed length over zero-padded rows, so that they
+/// vectorise. Arrays are not cleared: each entry is written before it is read.
+template <class T, int kWidth>
 struct Core {
   // The problem in least-distance form (written by the caller).
-  int n = 0, rows = 0;               // rows = general + bounds
-  const T* m = nullptr;              // (rows x n), stride kStride
-  std::array<T, kMaxAll> upper{};    // m_i u <= upper_i
-  std::array<T, kMaxAll> lower{};    // m_i u >= lower_i (-inf for general rows)
-  std::array<T, kMaxAll> norm2{};    // |m_i|^2
-  std::array<T, kMaxAll> slack_tolerance{};
-  T dependence_tolerance = 0;        // pivot / norm2 below this is a dependent row
+  int n = 0, rows = 0;           // rows = general + bounds
+  const T* m = nullptr;          // (rows x kWidth), stride kStride
+  std::array<T, kMaxAll> upper;  // m_i u <= upper_i
+  std::array<T, kMaxAll> lower;  // m_i u >= lower_i (-inf for general rows)
+  std::array<T, kMaxAll> norm2;  // |m_i|^2
+  std::array<T, kMaxAll> slack_tolerance;
+  T dependence_tolerance = 0;  // pivot / norm2 below this is a dependent row
+
+  int refinements = 0;  // of the null direction; the careful path uses some
 
   // The working set.
   int k = 0;
-  bool singular = false;             // the last working row depends on the others
-  std::array<int, kMaxWork> index{};
-  std::array<T, kMaxWork> sign{};
-  std::array<T, kMaxWork> y{};       // multipliers, >= 0
-  std::array<T, kMaxWork> bound{};   // d of the working rows, with sign
-  alignas(32) std::array<T, kMaxWork * kStride> w{};  // the working rows, with sign
-  std::array<T, kMaxWork * kMaxWork> l{};
-  std::array<T, kMaxWork> d{};
+  bool singular = false;  // the last working row depends on the others
+  static constexpr int kMaxWork = kWidth + 1;
+  std::array<int, kMaxWork> index;
+  std::array<T, kMaxWork> sign;
+  std::array<T, kMaxWork> y;                       // multipliers, >= 0
+  std::array<T, kMaxWork> bound;                   // d of the working rows, with sign
+  alignas(64) std::array<T, kMaxWork * kWidth> w;  // the working rows, with sign
+  std::array<T, kMaxWork * kMaxWork> l;            // unit lower triangle
+  std::array<T, kMaxWork> d;
 
   // The answer.
-  alignas(32) std::array<T, kStride> u{};
-  std::array<T, kMaxWork> step{};
+  alignas(64) std::array<T, kWidth> u;
+  std::array<T, kMaxWork> step;
   int iterations = 0;
 
   T& L(int i, int j) { return l[i * kMaxWork + j]; }
 
-  // Appends row r (side +1: upper, -1: lower). Returns false when it depends on the working rows and may not.
+  // Appends row r (side +1: upper, -1: lower). Returns false when it depends on the working rows
+  // and may not.
   bool Add(int r, T side, T multiplier, bool allow_dependent) {
-    T* row = w.data() + k * kStride;
-    for (int c = 0; c < kStride; ++c) row[c] = c < n ? side * m[r * kStride + c] : T(0);
+    T* row = w.data() + k * kWidth;
+    for (int c = 0; c < kWidth; ++c) row[c] = side * m[r * kStride + c];
     T pivot = norm2[r];
     for (int i = 0; i < k; ++i) {
-      const T* other = w.data() + i * kStride;
-      T dot = 0;
-      for (int c = 0; c < n; ++c) dot += other[c] * row[c];
+      T dot = Dot(w.data() + i * kWidth, row);
       for (int j = 0; j < i; ++j) dot -= L(i, j) * L(k, j);  // L(k, j) still holds (L D) entries
       L(k, i) = dot;
     }
@@ -98,7 +104,7 @@ struct Core {
       index[r - 1] = index[r];
       sign[r - 1] = sign[r];
       bound[r - 1] = bound[r];
-      for (int c = 0; c < kStride; ++c) w[(r - 1) * kStride + c] = w[r * kStride + c];
+      for (int c = 0; c < kWidth; ++c) w[(r - 1) * kWidth + c] = w[r * kWidth + c];
     }
     --k;
     singular = false;
@@ -120,7 +126,8 @@ struct Core {
     }
   }
 
-  // step = the multipliers that are optimal for the working rows as equalities: (M_W M_W') step = -bound.
+  // step = the multipliers that are optimal for the working rows as equalities: (M_W M_W') step =
+  // -bound.
   void SolveWorking() {
     for (int i = 0; i < k; ++i) {
       T value = -bound[i];
@@ -136,6 +143,25 @@ struct Core {
     step[k - 1] = 1;
     for (int i = 0; i < k - 1; ++i) step[i] = -L(k - 1, i);
     BackSubstitute(k - 1);
+    for (int round = 0; round < refinements; ++round) RefineNull();
+  }
+
+  // One step of iterative refinement: removes from p what M_W' p still is (rounding through a bad
+  // condition).
+  void RefineNull() {
+    std::array<T, kWidth> rest{};
+    for (int i = 0; i < k; ++i)
+      for (int c = 0; c < kWidth; ++c) rest[c] += step[i] * w[i * kWidth + c];
+    std::array<T, kMaxWork> p = step;
+    for (int i = 0; i < k - 1; ++i) {
+      T value = -Dot(w.data() + i * kWidth, rest.data());
+      for (int j = 0; j < i; ++j) value -= L(i, j) * step[j];
+      step[i] = value;
+    }
+    for (int i = 0; i < k - 1; ++i) step[i] /= d[i];
+    BackSubstitute(k - 1);
+    for (int i = 0; i < k - 1; ++i) step[i] += p[i];
+    step[k - 1] = p[k - 1];
   }
 
   void BackSubstitute(int size) {
@@ -143,7 +169,8 @@ struct Core {
       for (int r = i + 1; r < size; ++r) step[i] -= L(r, i) * step[r];
   }
 
-  // Index of the first working row whose multiplier reaches 0 on the way y + t (target - y) (or y + t p), and t.
+  // Index of the first working row whose multiplier reaches 0 on the way y + t (target - y) (or y +
+  // t p), and t.
   int Blocking(bool along_direction, T* t) const {
     int first = -1;
     *t = std::numeric_limits<T>::infinity();
@@ -158,8 +185,7 @@ struct Core {
     return first;
   }
 
-  template <class Price>
-  CoreStatus Run(const Price& price) {
+  CoreStatus Run() {
     for (; iterations < kQpMaxIterations; ++iterations) {
       T t;
       if (singular) {
@@ -182,11 +208,11 @@ struct Core {
         continue;
       }
       for (int i = 0; i < k; ++i) y[i] = step[i];
-      for (int c = 0; c < kStride; ++c) u[c] = 0;
+      for (int c = 0; c < kWidth; ++c) u[c] = 0;
       for (int i = 0; i < k; ++i)
-        for (int c = 0; c < n; ++c) u[c] -= y[i] * w[i * kStride + c];
+        for (int c = 0; c < kWidth; ++c) u[c] -= y[i] * w[i * kWidth + c];
       T side = 0;
-      const int violated = price(*this, &side);
+      const int violated = Price(&side);
       if (violated < 0) return CoreStatus::kOptimal;
       Add(violated, side, 0, true);
     }
@@ -198,25 +224,31 @@ struct Core {
       if (index[i] == r) return true;
     return false;
   }
-};
 
-/// Portable pricing: the most violated row relative to its norm, -1 when none is.
-template <class T>
-int PricePortable(const Core<T>& core, T* side) {
-  int worst = -1;
-  T most = 0;
-  for (int r = 0; r < core.rows; ++r) {
-    T dot = 0;
-    for (int c = 0; c < core.n; ++c) dot += core.m[r * kStride + c] * core.u[c];
-    const T above = dot - core.upper[r], below = core.lower[r] - dot;
-    const T violation = std::max(above, below) - core.slack_tolerance[r];
-    if (violation > most && !core.Working(r)) {
-      most = violation;
-      worst = r;
-      *side = above > below ? T(1) : T(-1);
-    }
+  /// Sum of products in four lanes, added pairwise: one fixed order on every path.
+  static T Dot(const T* a, const T* b) {
+    T lane[4] = {0, 0, 0, 0};
+    for (int c = 0; c < kWidth; c += 4)
+      for (int j = 0; j < 4; ++j) lane[j] += a[c + j] * b[c + j];
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
   }
-  return worst;
-}
+
+  /// The most violated row beyond its tolerance, -1 when there is none.
+  int Price(T* side) const {
+    int worst = -1;
+    T most = 0;
+    for (int r = 0; r < rows; ++r) {
+      const T value = Dot(m + r * kStride, u.data());
+      const T above = value - upper[r], below = lower[r] - value;
+      const T violation = std::max(above, below) - slack_tolerance[r];
+      if (violation > most && !Working(r)) {
+        most = violation;
+        worst = r;
+        *side = above > below ? T(1) : T(-1);
+      }
+    }
+    return worst;
+  }
+};
 
 }  // namespace saferl::math::qp_internal
