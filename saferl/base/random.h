@@ -1,6 +1,7 @@
 #pragma once
-// Deterministic random numbers: xoshiro256++ seeded by splitmix64. The same seed gives the same stream on every
-// machine, compiler and thread count; streams are split by number, never shared between threads.
+// Deterministic random numbers: xoshiro256++ seeded by splitmix64. The same seed gives the same
+// stream on every machine, compiler and thread count; streams are split by number, never shared
+// between threads.
 //
 // RT: yes (no allocation, no lock). Cost: about 1 ns a draw, 15 ns a normal.
 // Source: Blackman & Vigna, "Scrambled linear pseudorandom number generators" (2021).
@@ -42,7 +43,8 @@ class Random {
   /// Uniform integer in [0, n), n > 0.
   int Index(int n) { return static_cast<int>(Uniform() * n); }
   bool Chance(double probability) { return Uniform() < probability; }
-  /// Standard normal (Box-Muller; draws two uniforms each time, so that the stream position is a fixed function).
+  /// Standard normal (Box-Muller; draws two uniforms each time, so that the stream position is a
+  /// fixed function).
   double Normal() {
     const double u = 1.0 - Uniform();
     const double v = Uniform();

@@ -1,0 +1,145 @@
+#include "saferl/base/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <ctime>
+#include <memory>
+#include <mutex>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+
+namespace saferl {
+namespace {
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+/// The process's one logger; replaced as a whole by ConfigureLog.
+class Output {
+ public:
+  static Output& Get() {
+    static Output output;
+    return output;
+  }
+  std::shared_ptr<spdlog::logger> logger() {
+    const std::lock_guard lock(mutex_);
+    return logger_;
+  }
+  void Replace(spdlog::sink_ptr sink, LogLevel level) {
+    auto logger = std::make_shared<spdlog::logger>("saferl", std::move(sink));
+    logger->set_pattern("%v");
+    logger->set_level(ToSpdlog(level));
+    logger->flush_on(spdlog::level::warn);
+    const std::lock_guard lock(mutex_);
+    if (logger_ != nullptr) logger_->flush();
+    logger_ = std::move(logger);
+  }
+
+ private:
+  Output() { Replace(std::make_shared<spdlog::sinks::stderr_sink_mt>(), LogLevel::kInfo); }
+  std::mutex mutex_;
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+std::string UtcText(int64_t wall_ns) {
+  const time_t seconds = static_cast<time_t>(wall_ns / kNanosPerSecond);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900,
+                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                     wall_ns % kNanosPerSecond / 1000);
+}
+
+}  // namespace
+
+std::string_view Name(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
+LogField::LogField(std::string_view key, std::string_view text)
+    : key_(key), json_(JsonWriter().Value(text).Take()) {}
+LogField::LogField(std::string_view key, double number)
+    : key_(key), json_(JsonWriter().Value(number).Take()) {}
+LogField::LogField(Tag, std::string_view key, int64_t number, bool is_truth)
+    : key_(key), json_(is_truth ? Cat(number != 0) : Cat(number)) {}
+
+Status ConfigureLog(LogLevel level, const std::string& path_or_empty) {
+  try {
+    if (path_or_empty.empty()) {
+      Output::Get().Replace(std::make_shared<spdlog::sinks::stderr_sink_mt>(), level);
+    } else {
+      Output::Get().Replace(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path_or_empty),
+                            level);
+    }
+    return absl::OkStatus();
+  } catch (const spdlog::spdlog_ex& error) {
+    return absl::UnavailableError(
+        Cat(path_or_empty, ": cannot log there: ", error.what(), "; choose another file"));
+  }
+}
+
+std::string LogLine(LogLevel level, int64_t wall_ns, std::string_view message,
+                    std::initializer_list<LogField> fields) {
+  JsonWriter line;
+  line.BeginObject()
+      .Field("time", UtcText(wall_ns))
+      .Field("level", Name(level))
+      .Field("message", message);
+  for (const LogField& field : fields) line.Key(field.key()).Raw(field.json());
+  return line.EndObject().Take();
+}
+
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  const std::shared_ptr<spdlog::logger> logger = Output::Get().logger();
+  if (!logger->should_log(ToSpdlog(level))) return;
+  const std::string line = LogLine(level, WallNanos(), message, fields);
+  logger->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+int DrainRtLog(RtLog* ring, uint64_t* dropped_seen) {
+  int count = 0;
+  RtRecord record;
+  for (; count < static_cast<int>(RtLog::capacity()) && ring->Pop(&record); ++count) {
+    Log(record.level, record.what == nullptr ? "" : record.what,
+        {{"tick", record.tick},
+         {"stamp_ns", record.stamp_ns},
+         {"v0", record.value[0]},
+         {"v1", record.value[1]},
+         {"v2", record.value[2]},
+         {"v3", record.value[3]}});
+  }
+  const uint64_t dropped = ring->dropped();
+  if (dropped != *dropped_seen) {
+    Log(LogLevel::kWarning, "real-time log records dropped",
+        {{"dropped", dropped - *dropped_seen}});
+    *dropped_seen = dropped;
+  }
+  return count;
+}
+
+}  // namespace saferl

@@ -1,0 +1,76 @@
+#pragma once
+// Logs: one JSON object a line on standard error or in a file, with level, time, message and
+// fields.
+//
+//   Log(LogLevel::kWarning, "person input is stale", {{"age_ms", 412}, {"tick", tick}});
+//   {"time":"2026-01-02T03:04:05.678901Z","level":"warning","message":"person input is
+//   stale","age_ms":412,"tick":7}
+//
+// Log: RT no, thread-safe. The real-time plane puts 64-byte RtRecords into an RtLog instead
+// (wait-free, drops counted, RT yes); a service thread drains it into Log.
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "saferl/base/ring.h"
+#include "saferl/base/status.h"
+
+namespace saferl {
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+std::string_view Name(LogLevel level);
+
+/// A field of a log line: a key and a text, number or truth value.
+class LogField {
+ public:
+  LogField(std::string_view key, std::string_view text);
+  LogField(std::string_view key, const char* text) : LogField(key, std::string_view(text)) {}
+  LogField(std::string_view key, const std::string& text) : LogField(key, std::string_view(text)) {}
+  LogField(std::string_view key, double number);
+  template <std::integral I>
+  LogField(std::string_view key, I number)
+      : LogField(Tag(), key, static_cast<int64_t>(number), std::same_as<I, bool>) {}
+
+  std::string_view key() const { return key_; }
+  const std::string& json() const { return json_; }
+
+ private:
+  struct Tag {};
+  LogField(Tag, std::string_view key, int64_t number, bool is_truth);
+  std::string_view key_;
+  std::string json_;
+};
+
+/// Where lines go and from which level on. Default: standard error, kInfo. Fails when the file
+/// cannot be opened.
+Status ConfigureLog(LogLevel level, const std::string& path_or_empty);
+
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+
+/// The line that Log writes, without the newline; for tests and other writers.
+std::string LogLine(LogLevel level, int64_t wall_ns, std::string_view message,
+                    std::initializer_list<LogField> fields);
+
+/// What the real-time plane can say: a code whose text is a string literal of the program, and
+/// three numbers.
+struct RtRecord {
+  int64_t stamp_ns = 0;        ///< monotonic
+  uint64_t tick = 0;           ///< sequence number of the tick
+  const char* what = nullptr;  ///< string literal
+  LogLevel level = LogLevel::kInfo;
+  uint8_t reserved[7] = {};
+  double value[4] = {};
+};
+static_assert(sizeof(RtRecord) == 64);
+
+using RtLog = Ring<RtRecord, 1024>;
+
+/// Writes what waits in the ring as log lines, then a line with the number of records dropped since
+/// the last call
+/// (`dropped_seen` carries that count). Returns the number of records.
+int DrainRtLog(RtLog* ring, uint64_t* dropped_seen);
+
+}  // namespace saferl

@@ -1,0 +1,73 @@
+#include "saferl/base/log.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <memory>
+#include <sstream>
+
+#include "saferl/base/file.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+
+namespace saferl {
+namespace {
+
+TEST(Log, LineIsOneJsonObject) {
+  const std::string line =
+      LogLine(LogLevel::kWarning, 1'767'323'045'678'901'000, "a \"b\"\nc",
+              {{"n", 3}, {"x", 0.5}, {"nan", NAN}, {"yes", true}, {"s", "t\\"}});
+  EXPECT_EQ(line,
+            R"({"time":"2026-01-02T03:04:05.678901Z","level":"warning","message":"a \"b\"\nc",)"
+            R"("n":3,"x":0.5,"nan":null,"yes":true,"s":"t\\"})");
+}
+
+class LogFile : public testing::Test {
+ protected:
+  LogFile() : path_(Cat(testing::TempDir(), "saferl_log_", ::getpid())) { ::unlink(path_.c_str()); }
+  ~LogFile() override {
+    EXPECT_TRUE(ConfigureLog(LogLevel::kInfo, "").ok());
+    ::unlink(path_.c_str());
+  }
+  std::vector<Node> Lines() {
+    EXPECT_TRUE(ConfigureLog(LogLevel::kInfo, "").ok());  // closes and flushes the file
+    std::istringstream text(*ReadFile(path_));
+    std::vector<Node> lines;
+    for (std::string line; std::getline(text, line);) lines.push_back(*ParseJson(line, "log"));
+    return lines;
+  }
+  std::string path_;
+};
+
+TEST_F(LogFile, LevelsBelowTheChosenOneAreLeftOut) {
+  ASSERT_TRUE(ConfigureLog(LogLevel::kInfo, path_).ok());
+  Log(LogLevel::kDebug, "hidden");
+  Log(LogLevel::kInfo, "shown {} %s", {{"k", 1}});
+  const std::vector<Node> lines = Lines();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].Find("message")->text(), "shown {} %s");
+}
+
+TEST_F(LogFile, RtRecordsAreDrainedAndDropsReported) {
+  ASSERT_TRUE(ConfigureLog(LogLevel::kInfo, path_).ok());
+  auto ring = std::make_unique<RtLog>();
+  for (uint64_t i = 0; i < RtLog::capacity() + 5; ++i) {
+    ring->Push({.tick = i, .what = "slip", .level = LogLevel::kWarning, .value = {1.5}});
+  }
+  uint64_t dropped = 0;
+  EXPECT_EQ(DrainRtLog(ring.get(), &dropped), static_cast<int>(RtLog::capacity()));
+  EXPECT_EQ(dropped, 5u);
+  EXPECT_EQ(DrainRtLog(ring.get(), &dropped), 0);
+  const std::vector<Node> lines = Lines();
+  ASSERT_EQ(lines.size(), RtLog::capacity() + 1);
+  EXPECT_EQ(*lines[7].Find("tick")->AsInt64(), 7);
+  EXPECT_EQ(*lines.back().Find("dropped")->AsInt64(), 5);
+}
+
+TEST_F(LogFile, AnImpossibleFileIsAnError) {
+  EXPECT_FALSE(ConfigureLog(LogLevel::kInfo, "/proc/none/log").ok());
+}
+
+}  // namespace
+}  // namespace saferl
