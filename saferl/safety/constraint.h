@@ -2,8 +2,9 @@
 // A constraint: one physical promise (a distance, a torque, a joint range). One file each.
 //
 // Each constraint says two things about the same promise:
-//   AddRows - linear rows A u <= b that steer the QP gently away from it (quality; never trusted), and
-//   Margin  - how far the whole braking manoeuvre stays inside it (the proof). Margin >= 0 on every constraint,
+//   AddRows - linear rows A u <= b that steer the QP gently away from it (quality; never trusted),
+//   and Margin  - how far the whole braking manoeuvre stays inside it (the proof). Margin >= 0 on
+//   every constraint,
 //             on every sample, is what "certified" means.
 // RT: yes. Total: a NaN margin counts as a violation.
 // Source: DESIGN section 6.
@@ -18,13 +19,24 @@
 namespace saferl::safety {
 
 enum class ConstraintId : uint8_t {
-  kJointPosition, kJointVelocity, kAcceleration, kTorque, kPower, kWorkspace, kKeepOut,
-  kSeparation, kContact, kTipOver, kInteractionForce, kCount,
+  kJointPosition,
+  kJointVelocity,
+  kAcceleration,
+  kTorque,
+  kPower,
+  kWorkspace,
+  kKeepOut,
+  kSeparation,
+  kContact,
+  kTipOver,
+  kInteractionForce,
+  kCount,
 };
 inline constexpr int kNumConstraints = static_cast<int>(ConstraintId::kCount);
 std::string_view Name(ConstraintId id);
 
-/// What people may do, as configured (the assumptions of Theorem 2). Read by separation and contact.
+/// What people may do, as configured (the assumptions of Theorem 2). Read by separation and
+/// contact.
 struct HumanModel {
   double body_speed_m_s = 1.6;   ///< v_h, ISO 13855 K for walking
   double reach_speed_m_s = 2.0;  ///< v_h of a reaching arm, ISO 13855
@@ -38,16 +50,27 @@ struct Situation {
   const robot::Observation* observation = nullptr;
   const HumanModel* human = nullptr;
   int64_t now_ns = 0;
-  robot::Joints previous{};       ///< last command that left
-  robot::Placement placement;     ///< the body at the measured configuration
+  bool state_usable = false;  ///< not older than Predict() is proved for, nor from the future
+  robot::Joints previous{};    ///< last command that left
+  robot::Joints wanted{};      ///< the wish, clamped to the limits: rows are shaped for it
+  robot::Joints candidate{};   ///< the command under proof (written before every Margin round)
+  robot::Joints brake{};       ///< the braking command of this tick
+  robot::Placement placement;  ///< the body at the measured configuration
+  double base_radius_m =
+      0;  ///< circle around a wheeled base's footprint; unused where placement has links
   int n_people = 0;
-  /// The people of the observation: measured capsules, their v_h, and the radius already gained by now
-  /// (epsilon + v_h * age); the growth until the manoeuvre's stop is added by the constraint.
+  /// The people of the observation: measured capsules, their v_h, and the radius already gained by
+  /// now (epsilon + v_h * age); the growth until the manoeuvre's stop is added by the constraint.
   std::array<math::Capsule, robot::kMaxParts> part_W{};
   std::array<double, robot::kMaxParts> part_speed_m_s{};
   std::array<double, robot::kMaxParts> part_grown_m{};
-  /// Static obstacles near the robot: lidar points (balls of the lidar's error) and keep-out shapes, in W.
+  std::array<robot::Region, robot::kMaxParts> part_region{};
+  /// Static obstacles near the robot, in W: the lidar's polygon (capsules of the lidar's error) and
+  /// keep-out shapes. Shapes farther than static_reach_m from static_center_W are left out; a
+  /// manoeuvre that leaves this disc is not proved.
   int n_static = 0;
+  math::Vec3 static_center_W;
+  double static_reach_m = 0;
   std::array<math::Capsule, robot::kMaxLidar + 32> static_W{};
 };
 
@@ -58,7 +81,8 @@ struct RowSet {
   std::array<double, math::kQpMaxRows> b{};
   std::array<ConstraintId, math::kQpMaxRows> source{};
 
-  /// Adds a row; silently full at 64 is not possible: callers add nearest first and the filter reserves space.
+  /// Adds a row; silently full at 64 is not possible: callers add nearest first and the filter
+  /// reserves space.
   bool Add(const robot::Joints& row, double bound, ConstraintId id) {
     if (n >= math::kQpMaxRows) return false;
     a[n] = row;
@@ -74,7 +98,8 @@ class Constraint {
   virtual ConstraintId id() const = 0;
   /// Rows that keep the next state comfortably inside.
   virtual void AddRows(const Situation& situation, RowSet* rows) const = 0;
-  /// Worst margin over the manoeuvre in the constraint's unit [m, rad, rad/s, Nm, W, N]; >= 0 is inside.
+  /// Worst margin over the manoeuvre in the constraint's unit [m, rad, rad/s, Nm, W, N]; >= 0 is
+  /// inside.
   virtual double Margin(const Situation& situation, const robot::Manoeuvre& manoeuvre) const = 0;
 };
 

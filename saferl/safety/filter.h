@@ -1,15 +1,15 @@
 #pragma once
 // The Filter: the nearest command that is proved safe.
 //
-//   1. QP: minimise |u - wanted|^2_W subject to actuator limits and the constraints' rows          (gentle)
-//   2. verify: does every constraint hold along the braking manoeuvre of u, to rest?                (safe)
-//   3. if not: bisect between u and the braking command, verifying each                              (bounded)
-//   4. if none: the stored plan's next step, proved at an earlier tick                               (always there)
+//   1. QP: minimise |u - wanted|^2_W subject to actuator limits and the constraints' rows (gentle)
+//   2. verify: does every constraint hold along the braking manoeuvre of u, to rest? (safe)
+//   3. if not: bisect between u and the braking command, verifying each (bounded)
+//   4. if none: the stored plan's next step, proved at an earlier tick (always there)
 //
-// Theorem 1 (docs/safety.md): after one verified tick there is always a proved command. A filter that never
-// verified anything yet returns the standstill command, which is proved for a resting robot.
-// RT: Filter() yes. SafetyModel::Load/Validate no.
-// Errors: none; the worst case is the stored plan, and `reason` says so.
+// Theorem 1 (docs/safety.md): after one verified tick there is always a proved command. A filter
+// that never verified anything yet returns the standstill command, which is proved for a resting
+// robot. RT: Filter() yes. SafetyModel::Load/Validate no. Errors: none; the worst case is the
+// stored plan, and `reason` says so.
 
 #include <array>
 #include <memory>
@@ -25,18 +25,24 @@
 
 namespace saferl::safety {
 
-/// Const after Load: the robot, its constraints and the assumptions about people. Copyable cheaply by parts.
+/// Const after Load: the robot, its constraints and the assumptions about people. Copyable cheaply
+/// by parts.
 struct SafetyModel {
   std::shared_ptr<const robot::RobotModel> robot;
   HumanModel human;
-  double lidar_error_m = 0.02;                                  ///< |measured - true| of a lidar point
-  double lidar_fill_m = 0.03;                                   ///< half of the widest unseen gap between beams
-  std::vector<std::shared_ptr<const Constraint>> steering;      ///< constraints whose rows the QP gets
-  std::vector<std::shared_ptr<const Constraint>> proof;         ///< constraints that certify; same list by default
-  robot::Joints weight{};                                       ///< W's diagonal (n)
+  double lidar_error_m = 0.02;            ///< |measured - true| of a lidar point
+  double lidar_fill_m = 0.03;             ///< added around each hit: unseen gap between beams
+  math::Vec3 p_BLidar;                    ///< lidar's origin in the body frame [m]
+  double base_radius_m = 0;               ///< circle around a wheeled base's footprint, else 0
+  std::vector<math::Capsule> keep_out_W;  ///< static shapes that are known beforehand (<= 32)
+  std::vector<std::shared_ptr<const Constraint>> steering;  ///< constraints whose rows the QP gets
+  std::vector<std::shared_ptr<const Constraint>>
+      proof;               ///< constraints that certify; same list by default
+  robot::Joints weight{};  ///< W's diagonal (n)
   int max_bisections = 8;
 
-  /// Fails unless every assumption and every constraint that the robot kind needs is present and positive.
+  /// Fails unless every assumption and every constraint that the robot kind needs is present and
+  /// positive.
   Status Validate() const;
 };
 
@@ -44,15 +50,15 @@ struct SafetyModel {
 struct StoredPlan {
   bool proved = false;
   int64_t proved_at_ns = 0;
-  double stop_time_s = 0;       ///< of the manoeuvre that was proved
-  int steps_taken = 0;          ///< braking steps executed since
+  double stop_time_s = 0;  ///< of the manoeuvre that was proved
+  int steps_taken = 0;     ///< braking steps executed since
 };
 
 /// How a command was justified.
 enum class Proof : uint8_t {
-  kNone,         ///< nothing proved yet: standstill only
-  kFresh,        ///< this command's own manoeuvre was verified this tick
-  kStoredPlan,   ///< the next step of the plan verified earlier
+  kNone,        ///< nothing proved yet: standstill only
+  kFresh,       ///< this command's own manoeuvre was verified this tick
+  kStoredPlan,  ///< the next step of the plan verified earlier
 };
 
 struct FilterData {
@@ -62,7 +68,7 @@ struct FilterData {
   Situation situation;
   RowSet rows;
   robot::Manoeuvre manoeuvre;
-  robot::Joints previous{};   ///< last command that left (written by Commit)
+  robot::Joints previous{};  ///< last command that left (written by Commit)
   StoredPlan plan;
 };
 
@@ -70,26 +76,29 @@ struct FilterResult {
   robot::Joints command{};
   Proof proof = Proof::kNone;
   Reason reason = Reason::kNone;
-  bool intervened = false;                          ///< command differs from wanted beyond rounding
+  bool intervened = false;  ///< command differs from wanted beyond rounding
   uint8_t bisections = 0;
   uint16_t qp_iterations = 0;
   uint16_t n_rows = 0;
   math::QpStatus qp_status = math::QpStatus::kSolved;
-  double distortion = 0;                            ///< |u - wanted|_W
+  double distortion = 0;  ///< |u - wanted|_W
   double stop_time_s = 0;
-  std::array<double, kNumConstraints> margin{};     ///< of the chosen command; +inf where not applicable
+  std::array<double, kNumConstraints>
+      margin{};  ///< of the chosen command; +inf where not applicable
 };
 
-/// One pass. `mode` >= kControlledStop skips 1-3 and brakes by plan; kHold replaces `wanted` by standstill.
+/// One pass. `mode` >= kControlledStop skips 1-3 and brakes by plan; kHold replaces `wanted` by
+/// standstill.
 FilterResult Filter(const SafetyModel& model, const robot::Observation& observation, int64_t now_ns,
                     const robot::Joints& wanted, Mode mode, FilterData* data);
 
-/// Tells the filter which command really left (the gate may have changed it). Call once per tick, after the gate.
+/// Tells the filter which command really left (the gate may have changed it). Call once per tick,
+/// after the gate.
 void Commit(const robot::Joints& sent, FilterData* data);
 
 /// Reads data/robots/<name>.yaml (or a path): the robot and its safety section. Validates.
-/// `overrides` reach the robot part ("reaction_s", ...) and the safety part ("safety.human.error_m", ...) and skip
-/// Validate: only provers' mutants and tests pass any.
+/// `overrides` reach the robot part ("reaction_s", ...) and the safety part
+/// ("safety.human.error_m", ...) and skip Validate: only provers' mutants and tests pass any.
 StatusOr<std::shared_ptr<const SafetyModel>> LoadSafetyModel(
     const std::string& name_or_path, std::span<const robot::Override> overrides = {});
 

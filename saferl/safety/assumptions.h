@@ -1,0 +1,62 @@
+#pragma once
+// The monitors of Theorem 2's physical assumptions: what the proof takes for granted is watched
+// while the robot runs.
+//
+//   kPersonJumped        a part moved more than 2 epsilon + v_h dt since its last measurement
+//   kPersonTooFast       the same over a longer window (up to a second): faster than v_h on average
+//   kTrackingError       measured rate outside what the commands in flight allow, plus the stated
+//   errors kBrakeFade           the same while slowing down: the robot is faster than the strongest
+//   command that can act kConstraintViolated  a joint limit, an interaction torque or an overlap is
+//   measured as broken beyond its error
+// Every test is exact: data that keeps the stated bounds never trips it, whatever its noise.
+// Ages, stamps, finiteness and lateness are control/input_check.h's.
+//
+// Units: SI, ns. RT: yes. Errors: none. Preconditions: finite observation (input_check passed it).
+// Cost: about 0.1 us and 10 ns a part and snapshot.
+// Source: docs/safety.md, assumptions A-1...; ASTM F3269-21 (each assumption of a run-time
+// assurance has a monitor).
+
+#include <array>
+#include <cstdint>
+
+#include "saferl/robot/types.h"
+#include "saferl/safety/filter.h"
+#include "saferl/safety/latch.h"
+
+namespace saferl::safety {
+
+struct AssumptionModel {
+  double rate_tolerance = 1e-6;      ///< added to every rate bound: rounding [command unit]
+  double position_tolerance = 1e-6;  ///< added to every distance bound: rounding [m, rad]
+};
+
+/// One part's past: its last measurement and a ring of older ones.
+struct PartHistory {
+  static constexpr int kSnapshots = 8;
+  bool used = false;
+  uint8_t person = 0;
+  uint16_t track = 0;
+  int64_t last_seen_ns = 0;
+  math::Vec3 a_W, b_W;  ///< last measurement
+  int64_t stamp_ns = 0;
+  int n_snapshots = 0;  ///< written so far, at most kSnapshots
+  int next = 0;         ///< slot that is overwritten next
+  std::array<math::Vec3, kSnapshots> old_a_W{}, old_b_W{};
+  std::array<int64_t, kSnapshots> old_stamp_ns{};
+};
+
+/// What the monitors remember. Zero = first tick.
+struct AssumptionData {
+  static constexpr int kMaxInFlight = 16;
+  std::array<PartHistory, robot::kMaxParts> part{};
+  int n_sent = 0;                                  ///< commands remembered
+  std::array<robot::Joints, kMaxInFlight> sent{};  ///< newest first
+  std::array<int64_t, kMaxInFlight> sent_ns{};
+};
+
+/// One pass over a usable observation. `previous` is the command that left last.
+ReasonSet CheckAssumptions(const SafetyModel& safety, const AssumptionModel& model,
+                           const robot::Observation& observation, int64_t now_ns,
+                           const robot::Joints& previous, AssumptionData* data);
+
+}  // namespace saferl::safety

@@ -1,0 +1,33 @@
+#pragma once
+// The certificate of a command: every constraint's margin along its whole braking manoeuvre.
+//
+// A command is proved when its state is recoverable: braking at the rated deceleration, started
+// within the reaction time, keeps every constraint until rest, against everything that people could
+// do meanwhile. The sweep comes from RobotModel::Predict, each constraint judges all of it, and the
+// worst margin decides: >= 0 is proved, anything else (NaN included) is not.
+//
+// RT: yes. Total. Cost: one Predict and one Margin per constraint.
+// Source: DESIGN section 6; docs/safety.md, theorem 1.
+
+#include <array>
+
+#include "saferl/safety/filter.h"
+
+namespace saferl::safety {
+
+/// Fills the situation from one observation: placement, people with their growth, static shapes
+/// near the robot. `candidate` is left as it is.
+void AssembleSituation(const SafetyModel& model, const robot::Observation& observation,
+                       int64_t now_ns, const robot::Joints& previous, Situation* situation);
+
+/// Margin of every constraint of model.proof over the manoeuvre of situation.candidate (+inf for
+/// the others); returns the worst, NaN when any is NaN.
+double ProofMargins(const SafetyModel& model, const Situation& situation,
+                    const robot::Manoeuvre& manoeuvre,
+                    std::array<double, kNumConstraints>* margins);
+
+/// Predicts the sweep of `candidate` into `manoeuvre`, judges it, and says whether it is proved.
+bool Prove(const SafetyModel& model, const robot::Joints& candidate, Situation* situation,
+           robot::Manoeuvre* manoeuvre, std::array<double, kNumConstraints>* margins);
+
+}  // namespace saferl::safety
