@@ -79,4 +79,4 @@ function(saferl_cross_tests dir)
 endfunction()
 
 # Numeric kernels whose loops are worth unrolling and vectorising; arithmetic stays exact (no fast-math, no contraction).
-set_source_files_properties(${CMAKE_SOURCE_DIR}/saferl/math/qp.cc PROPERTIES COMPILE_OPTIONS "-O3")
+set_source_files_properties(${CMAKE_SOURCE_DIR}/saferl/math/qp.cc ${CMAKE_SOURCE_DIR}/saferl/math/qp_check.cc PROPERTIES COMPILE_OPTIONS "-O3")

@@ -65,25 +65,19 @@ void MultiplyInverse(const T (*inverse_t)[kWidth], int n, const double* row, T* 
   for (int i = 0; i < kWidth; ++i) out[i] = sum[i];
 }
 
-bool InputIsFinite(const QpProblem& p) {
+/// Sizes in range and no bound or right-hand side that excludes everything. Entries of H, f and A
+/// are judged by Transform, which reads them anyway.
+bool SidesAreUsable(const QpProblem& p) {
   if (p.n < 1 || p.n > kQpMaxVars || p.m < 0 || p.m > kQpMaxRows) return false;
-  // A sum of products with 0 is 0 unless something is not finite: one test for all entries.
-  double probe = 0;
-  for (int i = 0; i < p.n; ++i) {
-    probe += 0.0 * p.f[i];
-    if (std::isnan(p.lower[i]) || std::isnan(p.upper[i])) return false;
-    if (p.lower[i] == kInfinity || p.upper[i] == -kInfinity) return false;
-    if (!p.identity_hessian)
-      for (int j = 0; j <= i; ++j) probe += 0.0 * p.h[i * kStride + j];
-  }
-  for (int r = 0; r < p.m; ++r) {
-    if (std::isnan(p.b[r]) || p.b[r] == -kInfinity) return false;
-    for (int c = 0; c < p.n; ++c) probe += 0.0 * p.row(r)[c];
-  }
-  return probe == 0.0;
+  for (int i = 0; i < p.n; ++i)
+    if (!(p.lower[i] < kInfinity) || !(p.upper[i] > -kInfinity)) return false;
+  for (int r = 0; r < p.m; ++r)
+    if (!(p.b[r] > -kInfinity)) return false;
+  return true;
 }
 
-/// Fills the transformed problem. False: H is not positive definite.
+/// Fills the transformed problem. False: H is not positive definite, or an entry is not finite (or
+/// beyond 1e150).
 template <class T, int kWidth>
 bool Transform(const QpProblem& p, Transformed<T, kWidth>* t) {
   Core<T, kWidth>& core = t->core;
@@ -114,18 +108,20 @@ bool Transform(const QpProblem& p, Transformed<T, kWidth>* t) {
     core.lower[p.m + i] = p.lower[i];
   }
   core.m = t->m.data();
+  T probe = T(0) * core.Dot(t->v.data(), t->v.data());  // 0, unless something is not finite
   for (int r = 0; r < core.rows; ++r) {
     const T* row = core.m + r * kStride;
     const T norm2 = core.Dot(row, row);
     const T shift = core.Dot(row, t->v.data());
     if (r >= p.m) t->bound_shift[r - p.m] = shift;
     core.norm2[r] = norm2;
+    probe += T(0) * norm2 + T(0) * shift;
     core.upper[r] += shift;
     core.lower[r] += shift;
     const T scale = std::sqrt(norm2) + std::abs(shift);
     core.slack_tolerance[r] = T(1e-12) * (T(1) + scale);
   }
-  return true;
+  return probe == T(0);
 }
 
 template <class T, int kWidth>
@@ -256,7 +252,7 @@ void SolveQp(const QpProblem& problem, QpWorkspace* workspace, QpSolution* solut
   solution->iterations = 0;
   solution->kkt_residual = kInfinity;
   solution->status = QpStatus::kBadInput;
-  if (!InputIsFinite(problem)) return;
+  if (!SidesAreUsable(problem)) return;
   if (BoundsCross(problem, solution)) {
     solution->status = QpStatus::kInfeasible;
     solution->kkt_residual = CheckQpCertificate(problem, *solution);

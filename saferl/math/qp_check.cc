@@ -35,12 +35,17 @@ double CheckSolved(const QpProblem& p, const QpSolution& s) {
     size[i] = 1 + std::abs(hx) + std::abs(p.f[i]) + y_upper[i] + y_lower[i];
   }
   for (int r = 0; r < p.m; ++r) {
-    double ax = 0, terms = 1 + (std::isfinite(p.b[r]) ? std::abs(p.b[r]) : 0);
-    for (int c = 0; c < p.n; ++c) {
-      const double term = p.row(r)[c] * s.x[c];
-      ax += term;
-      terms += std::abs(term);
+    double sum[4] = {}, size_of[4] = {};  // four lanes; columns beyond n are zero
+    for (int c = 0; c < p.n; c += 4) {
+      for (int lane = 0; lane < 4; ++lane) {
+        const double term = p.row(r)[c + lane] * s.x[c + lane];
+        sum[lane] += term;
+        size_of[lane] += std::abs(term);
+      }
     }
+    const double ax = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    const double terms = 1 + (std::isfinite(p.b[r]) ? std::abs(p.b[r]) : 0) +
+                         (size_of[0] + size_of[1]) + (size_of[2] + size_of[3]);
     worst = Worse(worst, (ax - p.b[r]) / terms);
     worst = Worse(worst, -y[r]);
     if (y[r] == 0) continue;
