@@ -12,7 +12,7 @@ namespace {
 void DriftingTicks(benchmark::State& state) {
   const int n = static_cast<int>(state.range(0)), m = static_cast<int>(state.range(1));
   const bool warm = state.range(2) != 0;
-  DriftingQp drifting(n, m, 1.0, 1);
+  DriftingQp drifting(n, m, 0.01 * static_cast<double>(state.range(3)), 1);
   std::vector<QpProblem> ticks;
   for (int i = 0; i < 1000; ++i) ticks.push_back(drifting.Next());
   QpWorkspace workspace;
@@ -32,13 +32,13 @@ void DriftingTicks(benchmark::State& state) {
   state.counters["solved"] = solved / n_ticks;
 }
 BENCHMARK(DriftingTicks)
-    ->ArgNames({"n", "m", "warm"})
-    ->ArgsProduct({{2}, {4}, {0, 1}})
-    ->ArgsProduct({{3}, {6}, {0, 1}})
-    ->ArgsProduct({{6}, {8}, {0, 1}})
-    ->ArgsProduct({{7}, {10}, {0, 1}})
-    ->ArgsProduct({{12}, {16}, {0, 1}})
-    ->ArgsProduct({{14}, {20}, {0, 1}});
+    ->ArgNames({"n", "m", "warm", "push_percent"})
+    ->ArgsProduct({{2}, {4}, {0, 1}, {110}})
+    ->ArgsProduct({{3}, {6}, {0, 1}, {105}})
+    ->ArgsProduct({{6}, {8}, {0, 1}, {85}})
+    ->ArgsProduct({{7}, {10}, {0, 1}, {93}})
+    ->ArgsProduct({{12}, {16}, {0, 1}, {84}})
+    ->ArgsProduct({{14}, {20}, {0, 1}, {74}});
 
 }  // namespace
 }  // namespace saferl::math
