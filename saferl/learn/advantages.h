@@ -17,6 +17,14 @@ namespace saferl::learn {
 struct AdvantageConfig {
   double gamma = 0.99, lambda = 0.95;             ///< of the reward
   double cost_gamma = 0.99, cost_lambda = 0.95;   ///< of every cost
+
+  template <class V>
+  static void Visit(V& v, AdvantageConfig& s) {
+    v.Field("gamma", s.gamma, {.doc = "discount of the reward", .min = 0, .max = 1});
+    v.Field("lambda", s.lambda, {.doc = "bias against variance, reward", .min = 0, .max = 1});
+    v.Field("cost_gamma", s.cost_gamma, {.doc = "discount of every cost", .min = 0, .max = 1});
+    v.Field("cost_lambda", s.cost_lambda, {.doc = "bias against variance, costs", .min = 0, .max = 1});
+  }
 };
 
 /// Fills value, advantage (columns centred) and target of `batch` from the learner's critic.

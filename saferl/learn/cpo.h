@@ -25,6 +25,22 @@ struct CpoConfig {
   double critic_rate = 1e-3, max_grad_norm = 1.0;
   double final_rate = 0.1;        ///< of the critic's learning rate at the end
   double smoothing = 0.5;         ///< share of the old value kept by the smoothed episode cost
+
+  template <class V>
+  static void Visit(V& v, CpoConfig& s) {
+    v.Field("target_kl", s.target_kl, {.doc = "trust region", .min = 1e-6, .max = 10});
+    v.Field("cg_iterations", s.cg_iterations, {.doc = "conjugate gradient steps", .min = 1, .max = 1000});
+    v.Field("damping", s.damping, {.doc = "added to the Fisher matrix's diagonal", .min = 0, .max = 100});
+    v.Field("fisher_stride", s.fisher_stride, {.doc = "every n-th sample makes up the Fisher matrix", .min = 1, .max = 1000});
+    v.Field("max_backtracks", s.max_backtracks, {.doc = "steps of the line search", .min = 0, .max = 100});
+    v.Field("backtrack", s.backtrack, {.doc = "step factor of each", .min = 0.01, .max = 0.99});
+    v.Field("value_epochs", s.value_epochs, {.doc = "passes of the value regression", .min = 1, .max = 1000});
+    v.Field("minibatch", s.minibatch, {.doc = "samples per gradient step of the values", .min = 1, .max = 1e7});
+    v.Field("critic_rate", s.critic_rate, {.doc = "learning rate of the values", .min = 0, .max = 1});
+    v.Field("max_grad_norm", s.max_grad_norm, {.doc = "gradients are shortened to this", .min = 1e-6, .max = 1e6});
+    v.Field("final_rate", s.final_rate, {.doc = "share of the learning rate left at the end", .min = 0, .max = 1});
+    v.Field("smoothing", s.smoothing, {.doc = "share of the old value in the smoothed cost", .min = 0, .max = 0.999});
+  }
 };
 
 /// Solves (product) x = rhs; returns x. `product` must be symmetric positive definite.

@@ -12,7 +12,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +28,7 @@ struct TaskSpec {
   int n_obs = 0, n_act = 0, n_costs = 0;
   int horizon = 0;                           ///< steps after which an episode is cut off (truncated)
   std::vector<std::string> cost_names;       ///< (n_costs)
+  std::vector<double> cost_limits;           ///< (n_costs) used when a training run gives none
   std::vector<policy::Field> observation;    ///< schema; sizes add up to n_obs
   std::vector<policy::Field> action;         ///< schema; sizes add up to n_act
   std::vector<float> action_scale, action_offset;  ///< (n_act) command = scale * tanh(raw) + offset
@@ -53,7 +53,8 @@ class Task {
   virtual StepResult Step(int env, std::span<const float> action, std::span<float> observation) = 0;
 };
 
-/// How trainer and evaluation get their copies.
-using TaskFactory = std::unique_ptr<Task> (*)(int n_envs);
+/// What the copies are for: training draws from the training worlds with everything randomised, evaluation from worlds
+/// that training never sees, checks during training from a third set.
+enum class TaskUse : uint8_t { kTrain, kValidate, kTest };
 
 }  // namespace saferl::learn

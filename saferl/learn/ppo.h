@@ -21,6 +21,19 @@ struct PpoConfig {
   double final_rate = 0.1;        ///< share of them at the end, linear between
   double entropy_weight = 1e-3;
   double max_grad_norm = 1.0;
+
+  template <class V>
+  static void Visit(V& v, PpoConfig& s) {
+    v.Field("epochs", s.epochs, {.doc = "passes over each batch", .min = 1, .max = 1000});
+    v.Field("minibatch", s.minibatch, {.doc = "samples per gradient step", .min = 1, .max = 1e7});
+    v.Field("clip", s.clip, {.doc = "clip range of the probability ratio", .min = 0.01, .max = 1});
+    v.Field("target_kl", s.target_kl, {.doc = "stop a batch's epochs beyond 1.5 times this", .min = 1e-5, .max = 10});
+    v.Field("actor_rate", s.actor_rate, {.doc = "learning rate of the policy", .min = 0, .max = 1});
+    v.Field("critic_rate", s.critic_rate, {.doc = "learning rate of the values", .min = 0, .max = 1});
+    v.Field("final_rate", s.final_rate, {.doc = "share of the learning rates left at the end", .min = 0, .max = 1});
+    v.Field("entropy_weight", s.entropy_weight, {.doc = "reward for exploring", .min = 0, .max = 1});
+    v.Field("max_grad_norm", s.max_grad_norm, {.doc = "gradients are shortened to this", .min = 1e-6, .max = 1e6});
+  }
 };
 
 /// Policy epochs on the standardised `advantage` (n), then value epochs. Used by PPO and PPO-Lagrangian.

@@ -19,6 +19,15 @@ struct PidConfig {
   double kp = 0.1, ki = 0.02, kd = 0.1;  ///< price per unit of episode cost
   double smoothing = 0.7;                ///< share of the old value kept by the smoothed cost, [0, 1)
   double max_price = 100;
+
+  template <class V>
+  static void Visit(V& v, PidConfig& s) {
+    v.Field("kp", s.kp, {.doc = "proportional gain", .min = 0, .max = 1e6});
+    v.Field("ki", s.ki, {.doc = "integral gain per iteration", .min = 0, .max = 1e6});
+    v.Field("kd", s.kd, {.doc = "gain on a rising cost", .min = 0, .max = 1e6});
+    v.Field("smoothing", s.smoothing, {.doc = "share of the old value in the smoothed cost", .min = 0, .max = 0.999});
+    v.Field("max_price", s.max_price, {.doc = "largest price of a cost", .min = 1e-6, .max = 1e9});
+  }
 };
 
 /// The controller of one cost's price.
