@@ -34,6 +34,7 @@ struct SafetyModel {
   double lidar_fill_m = 0.03;             ///< added around each hit: unseen gap between beams
   math::Vec3 p_BLidar;                    ///< lidar's origin in the body frame [m]
   double base_radius_m = 0;               ///< circle around a wheeled base's footprint, else 0
+  robot::Joints interaction_max_nm{};     ///< torque on the wearer, per joint (exoskeleton) [Nm]
   std::vector<math::Capsule> keep_out_W;  ///< static shapes that are known beforehand (<= 32)
   std::vector<std::shared_ptr<const Constraint>> steering;  ///< constraints whose rows the QP gets
   std::vector<std::shared_ptr<const Constraint>>
