@@ -3,8 +3,8 @@
 #   saferl_room(<room> [ROOMS a b] [EXTERNAL libs])
 #
 # Files are found by name: thing.cc is the library, thing_test.cc a test, thing_bench.cc a benchmark,
-# thing_fuzz.cc a libFuzzer target (clang, SAFERL_FUZZ=ON). Tests named *_rt_test.cc link the allocation and
-# lock counters (saferl::rt_guard) and get the ctest label "rt".
+# thing_fuzz.cc a fuzz target (libFuzzer with SAFERL_FUZZ=ON, else a replay of its corpus plus mutations). Tests named
+# *_rt_test.cc link the allocation and lock counters (saferl::rt_guard) and get the ctest label "rt".
 
 function(saferl_room room)
   cmake_parse_arguments(ARG "" "" "ROOMS;EXTERNAL" ${ARGN})
@@ -41,13 +41,18 @@ function(saferl_room room)
     add_executable(${room}_bench ${benches})
     target_link_libraries(${room}_bench PRIVATE saferl::${room} benchmark::benchmark_main)
   endif()
-  if(SAFERL_FUZZ)
-    foreach(file IN LISTS fuzzers)
-      get_filename_component(name ${file} NAME_WE)
-      add_executable(${name} ${file})
+  foreach(file IN LISTS fuzzers)
+    get_filename_component(name ${file} NAME_WE)
+    add_executable(${name} ${file})
+    if(SAFERL_FUZZ)
       target_link_libraries(${name} PRIVATE saferl::${room} -fsanitize=fuzzer)
-    endforeach()
-  endif()
+    else()
+      # Without libFuzzer: the corpus and a fixed number of seeded mutations, as an ordinary test.
+      target_link_libraries(${name} PRIVATE saferl_fuzz_replay saferl::${room})
+      add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/tests/corpus/${name} 5000)
+      set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 300)
+    endif()
+  endforeach()
 endfunction()
 
 # saferl_test_program(name libraries label files...): one gtest binary, one ctest entry.
@@ -61,6 +66,9 @@ function(saferl_test_program name libraries label)
                                              SAFERL_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600)
+  if(label STREQUAL "rt")
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)  # these measure time
+  endif()
 endfunction()
 
 # saferl_cross_tests(dir ROOMS ...): tests that cross rooms, one program per *_test.cc file.

@@ -37,6 +37,15 @@ int EditDistance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+Node::Node() = default;
+Node::Node(Kind kind, std::shared_ptr<const std::string> source, int line)
+    : kind_(kind), source_(std::move(source)), line_(line) {}
+Node::Node(const Node&) = default;
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(const Node&) = default;
+Node& Node::operator=(Node&&) noexcept = default;
+Node::~Node() = default;
+
 std::string_view Node::KindName() const {
   switch (kind_) {
     case Kind::kNull:

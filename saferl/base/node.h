@@ -22,9 +22,13 @@ class Node {
   enum class Kind { kNull, kScalar, kList, kMap };
   struct Entry;
 
-  Node() = default;
-  Node(Kind kind, std::shared_ptr<const std::string> source, int line)
-      : kind_(kind), source_(std::move(source)), line_(line) {}
+  Node();
+  Node(Kind kind, std::shared_ptr<const std::string> source, int line);
+  Node(const Node&);
+  Node(Node&&) noexcept;
+  Node& operator=(const Node&);
+  Node& operator=(Node&&) noexcept;
+  ~Node();
 
   Kind kind() const { return kind_; }
   bool is_null() const { return kind_ == Kind::kNull; }

@@ -19,10 +19,13 @@ std::string Coloured(std::string_view text, Colour colour, bool enabled);
 class Table {
  public:
   enum class Align { kLeft, kRight };
+  /// A cell is a text, or a text with a colour: both convert by themselves.
   struct Cell {
+    // NOLINTBEGIN(google-explicit-constructor)
     Cell(std::string text_in, Colour colour_in = Colour::kNone)
         : text(std::move(text_in)), colour(colour_in) {}
     Cell(const char* text_in) : text(text_in) {}
+    // NOLINTEND(google-explicit-constructor)
     std::string text;
     Colour colour = Colour::kNone;
   };
