@@ -47,11 +47,13 @@ struct PartHistory {
 
 /// What the monitors remember. Zero = first tick.
 struct AssumptionData {
-  static constexpr int kMaxInFlight = 16;
+  static constexpr int kMaxInFlight = 32;
   std::array<PartHistory, robot::kMaxParts> part{};
   int n_sent = 0;                                  ///< commands remembered
   std::array<robot::Joints, kMaxInFlight> sent{};  ///< newest first
-  std::array<int64_t, kMaxInFlight> sent_ns{};
+  std::array<int64_t, kMaxInFlight> sent_ns{};     ///< when each left
+  bool started = false;
+  int64_t last_now_ns = 0;
 };
 
 /// One pass over a usable observation. `previous` is the command that left last.

@@ -30,10 +30,12 @@ namespace saferl::safety {
 struct SafetyModel {
   std::shared_ptr<const robot::RobotModel> robot;
   HumanModel human;
-  double lidar_error_m = 0.02;            ///< |measured - true| of a lidar point
-  double lidar_fill_m = 0.03;             ///< added around each hit: unseen gap between beams
-  math::Vec3 p_BLidar;                    ///< lidar's origin in the body frame [m]
-  double base_radius_m = 0;               ///< circle around a wheeled base's footprint, else 0
+  double lidar_error_m = 0.02;  ///< |measured - true| of a lidar point
+  double lidar_fill_m = 0.03;   ///< added around each hit: unseen gap between beams
+  math::Vec3 p_BLidar;          ///< lidar's origin in the body frame [m]
+  double base_radius_m = 0;     ///< circle around a wheeled base's footprint, else 0
+  std::array<bool, static_cast<size_t>(robot::Region::kCount)>
+      by_contact{};  ///< regions whose contact is limited in speed instead of avoided
   robot::Joints interaction_max_nm{};     ///< torque on the wearer, per joint (exoskeleton) [Nm]
   std::vector<math::Capsule> keep_out_W;  ///< static shapes that are known beforehand (<= 32)
   std::vector<std::shared_ptr<const Constraint>> steering;  ///< constraints whose rows the QP gets

@@ -131,6 +131,7 @@ Status AddConstraints(const SafetySection& section, const TipOverModel& tip, Saf
     interaction[i] = section.interaction_torque_nm[i];
   }
   model->interaction_max_nm = interaction;
+  model->by_contact = by_contact;
   model->proof = {MakeAcceleration(),
                   MakeSeparation(by_contact, section.comfort_m),
                   MakeKeepOut(section.comfort_m),
