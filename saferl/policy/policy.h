@@ -1,12 +1,16 @@
 #pragma once
-// A policy ready to run: observation normaliser + Gaussian MLP + schemas, loaded from one verified package file.
+// A policy ready to run: observation normaliser + Gaussian MLP + schemas, loaded from one verified
+// package file.
 //
-//   mean(o) = scale_a * squash( W_L act( ... act(W_1 clip((o - mu) / sigma) + b_1) ... ) + b_L ) + offset_a
+//   mean(o) = scale_a * squash( W_L act( ... act(W_1 clip((o - mu) / sigma) + b_1) ... ) + b_L ) +
+//   offset_a
 //
-// Shapes: observation float32 (n_obs), action float32 (n_act); order, meaning and units are in the schema.
-// RT: Load no; Forward yes (no allocation; caller's scratch; AVX2/FMA chosen at load, portable otherwise; each path
+// Shapes: observation float32 (n_obs), action float32 (n_act); order, meaning and units are in the
+// schema. RT: Load no; Forward yes (no allocation; caller's scratch; AVX2/FMA chosen at load,
+// portable otherwise; each path
 //   is bit-stable: the same input gives the same bits on every run).
-// Errors: Load verifies the SHA-256 and the golden vectors and says which field is wrong. Forward returns false
+// Errors: Load verifies the SHA-256 and the golden vectors and says which field is wrong. Forward
+// returns false
 //   when any output is not finite (the Tick then runs without the policy: Reason kPolicyInvalid).
 // Bytes: docs/formats/model_package.md.
 
@@ -24,9 +28,9 @@ enum class Activation : uint8_t { kTanh, kRelu, kSigmoid, kIdentity };
 
 /// One entry of an observation or action vector.
 struct Field {
-  std::string name;      ///< e.g. "goal_distance"
-  std::string unit;      ///< e.g. "m"
-  int size = 1;          ///< consecutive elements
+  std::string name;         ///< e.g. "goal_distance"
+  std::string unit;         ///< e.g. "m"
+  int size = 1;             ///< consecutive elements
   float low = 0, high = 0;  ///< expected range
 };
 
@@ -40,16 +44,16 @@ struct Layer {
 /// Everything a package holds, as plain data: what training writes and import/export convert.
 struct PolicySpec {
   std::string name;
-  std::string robot;                 ///< robot model it was made for
-  std::vector<Field> observation;    ///< sizes add up to n_obs
-  std::vector<Field> action;         ///< sizes add up to n_act
+  std::string robot;                     ///< robot model it was made for
+  std::vector<Field> observation;        ///< sizes add up to n_obs
+  std::vector<Field> action;             ///< sizes add up to n_act
   std::vector<float> obs_mean, obs_std;  ///< normaliser (n_obs); std > 0
-  float obs_clip = 10.0F;            ///< |normalised observation| is clipped here
+  float obs_clip = 10.0F;                ///< |normalised observation| is clipped here
   std::vector<Layer> layers;
-  std::vector<float> log_std;        ///< exploration noise of the Gaussian (n_act); not used by Forward
+  std::vector<float> log_std;  ///< exploration noise of the Gaussian (n_act); not used by Forward
   std::vector<float> action_scale, action_offset;  ///< (n_act), command = scale * output + offset
-  bool squash = true;                ///< tanh on the last layer's output
-  std::string training_record;       ///< JSON: algorithm, seed, steps, cost limits, evaluation
+  bool squash = true;                              ///< tanh on the last layer's output
+  std::string training_record;  ///< JSON: algorithm, seed, steps, cost limits, evaluation
   std::vector<std::vector<float>> golden_observations, golden_actions;  ///< checked at every load
 
   int n_obs() const;
@@ -58,6 +62,7 @@ struct PolicySpec {
 };
 
 inline constexpr int kMaxWidth = 256;  ///< widest layer (inputs included) that Forward takes
+inline constexpr int kMaxLayers = 8;
 
 /// Caller-owned scratch: two activations, aligned.
 struct PolicyScratch {
@@ -65,24 +70,31 @@ struct PolicyScratch {
   alignas(64) float b[kMaxWidth];
 };
 
+struct PackedNetwork;
+struct PackedDelete {
+  void operator()(const PackedNetwork* packed) const;
+};
+
 class Policy {
  public:
-  /// Prepares weights for inference (padding, transposition, kernel choice) and checks the golden vectors.
+  /// Prepares weights for inference (padding, transposition, kernel choice) and checks the golden
+  /// vectors.
   static StatusOr<std::shared_ptr<const Policy>> Create(PolicySpec spec);
 
   const PolicySpec& spec() const { return spec_; }
   const std::string& sha256() const { return sha256_; }  ///< of the package bytes (hex)
 
-  /// The mean action. False when an input or output is not finite.
-  bool Forward(std::span<const float> observation, std::span<float> action, PolicyScratch* scratch) const;
+  /// The mean action. False when a size is wrong or an input or output is not finite; `action` is
+  /// then as it was.
+  bool Forward(std::span<const float> observation, std::span<float> action,
+               PolicyScratch* scratch) const;
 
  private:
   Policy() = default;
   friend struct PolicyAccess;
   PolicySpec spec_;
   std::string sha256_;
-  std::vector<float> packed_;  ///< layout: see policy.cc
-  int kernel_ = 0;
+  std::unique_ptr<const PackedNetwork, PackedDelete> packed_;  ///< layout: kernel.h
 };
 
 /// Package file <-> spec (package.cc).
