@@ -47,37 +47,63 @@ Shadow ToBody(const math::Capsule& c, double x, double y, double cos_yaw, double
           cos_yaw * by - sin_yaw * bx};
 }
 
-/// Point of the segment a + t (b - a) nearest to the rectangle. The signed distance to a convex
-/// shape is convex along a line, so that a golden-section search converges; 44 steps leave less
-/// than 1e-9 of the segment.
-double NearestParameter(const math::Rectangle& rectangle, const Shadow& s) {
+/// Deepest parameter t of a segment a + t (b - a) that crosses the rectangle. The signed distance
+/// to a convex shape is convex along a line, so that a golden-section search converges; 44 steps
+/// leave less than 1e-9 of the segment.
+double DeepestParameter(const math::Rectangle& rectangle, const Shadow& s) {
   constexpr double kGolden = 0.6180339887498949;
   const auto at = [&](double t) {
     return math::SignedDistance(rectangle, s.ax + t * (s.bx - s.ax), s.ay + t * (s.by - s.ay));
   };
   double low = 0, high = 1;
-  double left = high - kGolden, right = low + kGolden;
-  double f_left = at(left), f_right = at(right);
   for (int i = 0; i < 44; ++i) {
-    if (f_left < f_right) {
-      high = right;
-      right = left;
-      f_right = f_left;
-      left = high - kGolden * (high - low);
-      f_left = at(left);
-    } else {
-      low = left;
-      left = right;
-      f_left = f_right;
-      right = low + kGolden * (high - low);
-      f_right = at(right);
-    }
+    const double left = high - kGolden * (high - low), right = low + kGolden * (high - low);
+    (at(left) < at(right) ? high : low) = at(left) < at(right) ? right : left;
   }
   double best = 0.5 * (low + high);
   for (const double end : {0.0, 1.0}) {
     if (at(end) <= at(best)) best = end;
   }
   return best;
+}
+
+/// Whether a segment meets the rectangle (Liang and Barsky 1984: clip against the four sides).
+bool Crosses(const math::Rectangle& r, const Shadow& s) {
+  const double dx = s.bx - s.ax, dy = s.by - s.ay;
+  const double p[4] = {-dx, dx, -dy, dy};
+  const double q[4] = {s.ax - r.rear, r.front - s.ax, s.ay + r.half_width, r.half_width - s.ay};
+  double enter = 0, leave = 1;
+  for (int i = 0; i < 4; ++i) {
+    if (p[i] == 0.0) {
+      if (q[i] < 0) return false;
+    } else if (p[i] < 0) {
+      enter = std::max(enter, q[i] / p[i]);
+    } else {
+      leave = std::min(leave, q[i] / p[i]);
+    }
+  }
+  return enter <= leave;
+}
+
+/// Parameter of the point of the segment nearest to the rectangle: where they do not meet, the
+/// nearest pair has an end of the segment or a corner of the rectangle in it.
+double NearestParameter(const math::Rectangle& r, const Shadow& s) {
+  if (Crosses(r, s)) return DeepestParameter(r, s);
+  const double dx = s.bx - s.ax, dy = s.by - s.ay, length2 = dx * dx + dy * dy;
+  double best_t = 0, best = math::SignedDistance(r, s.ax, s.ay);
+  const auto offer = [&](double t) {
+    const double distance = math::SignedDistance(r, s.ax + t * dx, s.ay + t * dy);
+    if (!(distance >= best)) {
+      best = distance;
+      best_t = t;
+    }
+  };
+  offer(1.0);
+  for (const double cx : {r.rear, r.front}) {
+    for (const double cy : {-r.half_width, r.half_width})
+      offer(std::clamp(((cx - s.ax) * dx + (cy - s.ay) * dy) / length2, 0.0, 1.0));
+  }
+  return best_t;
 }
 
 /// Nearest point of the shadow to the rectangle, in B.
@@ -277,7 +303,7 @@ double Wheelchair::Clearance(const Placement& placement, std::span<const math::C
     const double hx = 0.5 * (obstacle.b.x - obstacle.a.x), hy = 0.5 * (obstacle.b.y - obstacle.a.y);
     const double mx = obstacle.a.x + hx - centre_x, my = obstacle.a.y + hy - centre_y;
     const double limit = std::min(best, enough_m) + reach + radius_m_ + obstacle.radius +
-                         (hx == 0 && hy == 0 ? 0.0 : std::hypot(hx, hy));
+                         (hx == 0 && hy == 0 ? 0.0 : std::sqrt(hx * hx + hy * hy));
     if (limit < 0 || mx * mx + my * my > limit * limit) continue;
     const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
     const auto [x, y] = NearestPoint(config_.footprint, shadow);
@@ -301,8 +327,8 @@ int Wheelchair::Near(const RobotState&, const Placement& placement,
     const double mx = obstacle.a.x + hx - centre_x, my = obstacle.a.y + hy - centre_y;
     const double horizon =
         n == capacity && n > 0 ? std::min(horizon_m, out[n - 1].distance_m) : horizon_m;
-    const double limit =
-        horizon + radius_m_ + obstacle.radius + (hx == 0 && hy == 0 ? 0.0 : std::hypot(hx, hy));
+    const double limit = horizon + radius_m_ + obstacle.radius +
+                         (hx == 0 && hy == 0 ? 0.0 : std::sqrt(hx * hx + hy * hy));
     if (!(limit >= 0 && mx * mx + my * my <= limit * limit)) continue;
     const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
     const auto [x, y] = NearestPoint(config_.footprint, shadow);

@@ -1,0 +1,142 @@
+#include "saferl/robot/urdf_adapter.h"
+
+#include <console_bridge/console.h>
+#include <urdf_parser/urdf_parser.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <mutex>
+
+#include "saferl/base/node.h"
+#include "saferl/base/text.h"
+
+namespace saferl::robot {
+namespace {
+
+/// Keeps urdfdom's messages instead of letting them reach the terminal.
+class Messages final : public console_bridge::OutputHandler {
+ public:
+  void log(const std::string& text, console_bridge::LogLevel level, const char*, int) override {
+    if (level >= console_bridge::CONSOLE_BRIDGE_LOG_ERROR && first_.empty()) first_ = text;
+  }
+  const std::string& first() const { return first_; }
+
+ private:
+  std::string first_;
+};
+
+Status Bad(std::string_view name, const std::string& problem) {
+  return absl::InvalidArgumentError(Cat(name, ": ", problem));
+}
+
+urdf::ModelInterfaceSharedPtr Parse(std::string_view text, std::string* problem) {
+  // The handler is one per process: one parse at a time.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  Messages messages;
+  console_bridge::OutputHandler* before = console_bridge::getOutputHandler();
+  console_bridge::useOutputHandler(&messages);
+  urdf::ModelInterfaceSharedPtr model;
+  try {
+    model = urdf::parseURDF(std::string(text));
+    if (model == nullptr)
+      *problem = messages.first().empty() ? "not a robot description" : messages.first();
+  } catch (const std::exception& error) {
+    *problem = error.what();
+    model = nullptr;
+  }
+  console_bridge::useOutputHandler(before);
+  std::replace(problem->begin(), problem->end(), '\n', ' ');
+  return model;
+}
+
+bool Finite(const UrdfJoint& j) {
+  double sum = j.x_PJ.p.x + j.x_PJ.p.y + j.x_PJ.p.z + j.axis.x + j.axis.y + j.axis.z;
+  for (const auto& row : j.x_PJ.r.m) sum += row[0] + row[1] + row[2];
+  return std::isfinite(sum);
+}
+
+StatusOr<UrdfJoint> Convert(std::string_view name, const urdf::Joint& joint) {
+  UrdfJoint out;
+  out.name = joint.name;
+  out.child_link = joint.child_link_name;
+  const urdf::Pose& origin = joint.parent_to_joint_origin_transform;
+  double roll = 0, pitch = 0, yaw = 0;
+  origin.rotation.getRPY(roll, pitch, yaw);
+  out.x_PJ = {math::RollPitchYaw(roll, pitch, yaw),
+              {origin.position.x, origin.position.y, origin.position.z}};
+  if (joint.type == urdf::Joint::REVOLUTE || joint.type == urdf::Joint::CONTINUOUS) {
+    out.turns = true;
+    const math::Vec3 axis{joint.axis.x, joint.axis.y, joint.axis.z};
+    if (!(math::Norm(axis) > 1e-6))
+      return Bad(name,
+                 Cat("joint '", joint.name, "': its axis has no direction; give a unit vector"));
+    out.axis = math::Normalized(axis);
+    if (joint.limits == nullptr) {
+      return Bad(name, Cat("joint '", joint.name,
+                           "': has no <limit>; give lower, upper, velocity and effort"));
+    }
+    const double inf = std::numeric_limits<double>::infinity();
+    const bool bounded = joint.type == urdf::Joint::REVOLUTE;
+    out.lower_rad = bounded ? joint.limits->lower : -inf;
+    out.upper_rad = bounded ? joint.limits->upper : inf;
+    out.velocity_rad_s = joint.limits->velocity;
+    out.effort_nm = joint.limits->effort;
+    if (!(out.lower_rad < out.upper_rad))
+      return Bad(name, Cat("joint '", joint.name, "': lower limit is not below upper"));
+    if (!(std::isfinite(out.velocity_rad_s) && out.velocity_rad_s > 0))
+      return Bad(name, Cat("joint '", joint.name, "': velocity limit must be above 0 rad/s"));
+    if (!(std::isfinite(out.effort_nm) && out.effort_nm >= 0))
+      return Bad(name, Cat("joint '", joint.name, "': effort limit must be 0 Nm or more"));
+  } else if (joint.type != urdf::Joint::FIXED) {
+    return Bad(
+        name,
+        Cat("joint '", joint.name,
+            "': only revolute, continuous and fixed joints are supported between base and tip"));
+  }
+  if (!Finite(out)) return Bad(name, Cat("joint '", joint.name, "': origin or axis is not finite"));
+  return out;
+}
+
+std::string KnownLinks(const urdf::ModelInterface& model, const std::string& wanted) {
+  std::vector<std::string> names;
+  for (const auto& [link, unused] : model.links_) names.push_back(link);
+  const std::optional<std::string> nearest = Nearest(wanted, names);
+  return nearest ? Cat("did you mean '", *nearest, "'?") : "name one of its <link>s";
+}
+
+}  // namespace
+
+StatusOr<UrdfChain> ParseUrdfChain(std::string_view text, std::string_view name,
+                                   const std::string& base_link, const std::string& tip_link) {
+  if (text.size() > kMaxUrdfBytes)
+    return Bad(name,
+               Cat("is larger than ", kMaxUrdfBytes, " bytes; leave meshes in files of their own"));
+  std::string problem;
+  const urdf::ModelInterfaceSharedPtr model = Parse(text, &problem);
+  if (model == nullptr)
+    return Bad(name, Cat("is not a usable URDF: ", problem, "; check it with check_urdf"));
+  UrdfChain chain;
+  chain.robot_name = model->name_;
+  for (const std::string& wanted : {base_link, tip_link}) {
+    if (model->getLink(wanted) == nullptr)
+      return Bad(name, Cat("has no link '", wanted, "'; ", KnownLinks(*model, wanted)));
+  }
+  // From the tip to the base by parent joints; a tree has at most as many as it has links.
+  std::string at = tip_link;
+  for (size_t steps = 0; at != base_link; ++steps) {
+    const urdf::LinkConstSharedPtr link = model->getLink(at);
+    if (link == nullptr || link->parent_joint == nullptr || steps > model->links_.size()) {
+      return Bad(name, Cat("link '", tip_link, "' does not hang on link '", base_link,
+                           "'; name a base_link nearer to the root"));
+    }
+    SAFERL_ASSIGN_OR_RETURN(UrdfJoint joint, Convert(name, *link->parent_joint));
+    chain.joints.insert(chain.joints.begin(), std::move(joint));
+    at = link->parent_joint->parent_link_name;
+  }
+  return chain;
+}
+
+}  // namespace saferl::robot
