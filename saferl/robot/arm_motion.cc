@@ -46,7 +46,7 @@ void Arm::Predict(const RobotState& state, const Joints& previous, const Joints&
   const double reaction = reaction_s_ + state_age_s_;
   const double rho = finite ? BrakeShare(command) : std::numeric_limits<double>::infinity();
   const bool still = std::isinf(rho);
-  const BrakePath path{hold_s() + state_age_s_, rho, hold_s() + period_s_};
+  const BrakePath path{hold_s() + state_age_s_, rho, hold_s() + period_s_ + state_age_s_};
   const double in_flight = InFlight(reaction, period_s_);
   std::array<Deviation, kMaxDof> deviation;
   double settled_s = 0;

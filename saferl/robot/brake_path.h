@@ -22,8 +22,9 @@
 //             D = min(1/rho, sqrt(2 sigma / rho)). Proof: let braking begin at s <= sigma. (b) at
 //             every t' in (s, t) gives lambda(t') >= rho (t - t' - wait), so sigma >= s + rho D^2 /
 //             2 with D = t - s - wait <= 1/rho; maximise t = s + wait + D.
-// All of it holds with `age` added to hold and to reaction when the measured state is up to `age`
-// old: the path then starts at time -age.
+// A measured state up to `age` old: the path starts somewhere in [-age, 0]. Counted from -age, all
+// of it holds with `age` added to hold and to reaction (the path started as early as it can) and to
+// wait (it started at 0).
 //
 // RT: yes. Cost: a few square roots.
 // Source: DESIGN section 6 (braking keeps the path); derivation above.

@@ -226,7 +226,7 @@ void Wheelchair::Predict(const RobotState& state, const Joints& previous, const 
       Finite(state.q, 3) && Finite(state.qd, 2) && Finite(previous, 2) && Finite(command, 2);
   const double reaction = reaction_s_ + state_age_s_;
   const double rho = finite ? BrakeShare(command) : std::numeric_limits<double>::infinity();
-  const BrakePath path{hold_s() + state_age_s_, rho, hold_s() + period_s_};
+  const BrakePath path{hold_s() + state_age_s_, rho, hold_s() + period_s_ + state_age_s_};
   std::array<Deviation, 2> deviation;
   m.at_rest = finite;
   double moves_s = std::isinf(rho) ? 0.0 : path.stop_time();
