@@ -76,10 +76,18 @@ TEST(Latch, EveryStateAndEventObeysTheLadder) {
             if (m == 4 && after < Mode::kProtectiveStop) {
               ASSERT_TRUE(clean && input.acknowledge && before == 0);
             }
-            if (m == 3 && after < Mode::kControlledStop) ASSERT_TRUE(clean && healthy_ticks >= 5);
-            if (m <= 2) ASSERT_EQ(after, demanded);
-            if (after > Mode::kNominal) ASSERT_NE(data.reason, Reason::kNone);
-            if (demanded == Mode::kProtectiveStop) ASSERT_EQ(after, Mode::kProtectiveStop);
+            if (m == 3 && after < Mode::kControlledStop) {
+              ASSERT_TRUE(clean && healthy_ticks >= 5);
+            }
+            if (m <= 2) {
+              ASSERT_EQ(after, demanded);
+            }
+            if (after > Mode::kNominal) {
+              ASSERT_NE(data.reason, Reason::kNone);
+            }
+            if (demanded == Mode::kProtectiveStop) {
+              ASSERT_EQ(after, Mode::kProtectiveStop);
+            }
           }
         }
       }
@@ -143,8 +151,12 @@ TEST(Latch, RandomHistoriesNeverLowerAProtectiveStopByThemselves) {
     const bool rest = random.Chance(0.7), acknowledge = random.Chance(0.2);
     const Mode before = l.data.mode;
     const Mode after = l.Step(reasons, rest, acknowledge);
-    if (before == Mode::kProtectiveStop && !acknowledge) ASSERT_EQ(after, Mode::kProtectiveStop);
-    if (!rest && before >= Mode::kControlledStop) ASSERT_GE(after, before);
+    if (before == Mode::kProtectiveStop && !acknowledge) {
+      ASSERT_EQ(after, Mode::kProtectiveStop);
+    }
+    if (!rest && before >= Mode::kControlledStop) {
+      ASSERT_GE(after, before);
+    }
   }
 }
 

@@ -68,7 +68,8 @@ struct TipOverModel {
 ConstraintPtr MakeTipOver(const TipOverModel& model);
 
 /// |commanded torque - torque that holds the robot's own weight| within `max_nm`, joint by joint
-/// [Nm]: what the robot can push on the wearer. Exoskeleton.
+/// [Nm]: what a driving command can push on the wearer. Braking torques are always allowed.
+/// Exoskeleton only (robot/exoskeleton.h).
 ConstraintPtr MakeInteractionForce(const robot::Joints& max_nm);
 
 /// The commands that may follow `previous`: inside the limits, within the rate, or toward braking.

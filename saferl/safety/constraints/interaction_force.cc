@@ -1,6 +1,7 @@
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
+#include "saferl/robot/exoskeleton.h"
 #include "saferl/safety/constraints/constraints.h"
 #include "saferl/safety/constraints/rows.h"
 
@@ -19,9 +20,9 @@ class InteractionForce final : public Constraint {
     for (int i = 0; i < s.robot->n(); ++i) {
       robot::Joints row{};
       row[i] = 1;
-      rows->Add(row, hold[i] + max_nm_[i], id());
+      rows->Add(row, std::max(hold[i] + max_nm_[i], s.brake[i]), id());
       row[i] = -1;
-      rows->Add(row, max_nm_[i] - hold[i], id());
+      rows->Add(row, -std::min(hold[i] - max_nm_[i], s.brake[i]), id());
     }
   }
 
@@ -30,17 +31,16 @@ class InteractionForce final : public Constraint {
     if (s.robot->kind() != robot::Kind::kExoskeleton) return worst;
     const robot::Joints hold = HoldingTorque(s);
     for (int i = 0; i < s.robot->n(); ++i) {
-      worst = MinOrNan(worst, max_nm_[i] - std::abs(s.candidate[i] - hold[i]));
+      // A stop may push harder: what leads toward the braking torque is always allowed.
+      worst = MinOrNan(worst, std::max(hold[i] + max_nm_[i], s.brake[i]) - s.candidate[i]);
+      worst = MinOrNan(worst, s.candidate[i] - std::min(hold[i] - max_nm_[i], s.brake[i]));
     }
     return worst;
   }
 
  private:
-  /// What the braking law asks for at the measured pose if nothing moved: gravity alone.
   static robot::Joints HoldingTorque(const Situation& s) {
-    robot::RobotState still = s.observation->robot;
-    still.qd = {};
-    return s.robot->Brake(still, {});
+    return static_cast<const robot::Exoskeleton*>(s.robot)->Gravity(s.observation->robot.q);
   }
 
   robot::Joints max_nm_;

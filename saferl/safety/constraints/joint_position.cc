@@ -3,6 +3,7 @@
 
 #include "saferl/safety/constraints/constraints.h"
 #include "saferl/safety/constraints/rows.h"
+#include "saferl/safety/constraints/torque_rows.h"
 
 namespace saferl::safety {
 namespace {
@@ -12,7 +13,7 @@ class JointPosition final : public Constraint {
   ConstraintId id() const override { return ConstraintId::kJointPosition; }
 
   void AddRows(const Situation& s, RowSet* rows) const override {
-    if (s.robot->kind() != robot::Kind::kArm) return;
+    if (s.robot->kind() == robot::Kind::kWheelchair) return;
     const robot::Limits& limits = s.robot->limits();
     const robot::Joints error = s.robot->state_error_q();
     const robot::Joints& q = s.observation->robot.q;
@@ -21,6 +22,10 @@ class JointPosition final : public Constraint {
                                       limits.brake[i], RowHold_s(*s.robot));
       const double down = ApproachSpeed(q[i] - limits.q_lower[i] - kComfort_rad - 2 * error[i],
                                         limits.brake[i], RowHold_s(*s.robot));
+      if (s.robot->kind() == robot::Kind::kExoskeleton) {
+        AddRateRows(s, i, up, down, TorqueRowTime_s(*s.robot), id(), rows);
+        continue;
+      }
       robot::Joints row{};
       if (up < limits.command_upper[i]) {
         row[i] = 1;

@@ -45,6 +45,7 @@ class Workspace final : public Constraint {
       for (int k = 0; k < m.n; ++k) {
         const robot::ManoeuvreSample& sample = m.sample[k];
         for (int i = 0; i < sample.placement.n_links; ++i) {
+          if (sample.speed_m_s[i] == 0) continue;  // the mounting does not sweep
           const math::Capsule& c = sample.placement.link_W[i];
           const double inside = h.offset_m - c.radius - sample.reach_m[i];
           worst = MinOrNan(worst, inside - math::Dot(h.normal_W, c.a));
