@@ -46,6 +46,7 @@ StatusOr<std::shared_ptr<const RobotModel>> ReadRobot(std::string_view text,
   SAFERL_ASSIGN_OR_RETURN(const std::string kind, kind_node->AsString());
   if (kind == "wheelchair") return ReadWheelchair(file, overrides);
   if (kind == "arm") return ReadArm(file, overrides);
+  if (kind == "exoskeleton") return ReadExoskeleton(file, overrides);
   const std::vector<std::string> kinds = {"wheelchair", "arm", "exoskeleton"};
   const std::optional<std::string> nearest = Nearest(kind, kinds);
   return kind_node->Error(
