@@ -36,7 +36,7 @@ void CheckStamp(int64_t stamp_ns, int64_t now_ns, int64_t max_age_ns, Reason sta
                 int64_t* last_ns, ReasonSet* reasons) {
   if (stamp_ns > now_ns) reasons->Add(Reason::kClockFuture);
   if (stamp_ns < *last_ns) reasons->Add(Reason::kClockBackward);
-  if (stamp_ns <= now_ns - max_age_ns) reasons->Add(stale);
+  if (stamp_ns < now_ns - max_age_ns) reasons->Add(stale);
   *last_ns = stamp_ns;
 }
 
@@ -170,7 +170,7 @@ void CheckPolicy(const robot::RobotModel& robot, const TickLimits& limits, int64
   data->policy_stamp_ns = policy.stamp_ns;
   if (!sane_stamp || !PossibleCommand(robot, policy.u)) {
     result->reasons.Add(Reason::kPolicyInvalid);
-  } else if (policy.stamp_ns <= now_ns - limits.max_policy_age_ns) {
+  } else if (policy.stamp_ns < now_ns - limits.max_policy_age_ns) {
     result->reasons.Add(Reason::kPolicyLate);
   } else {
     result->policy_usable = true;

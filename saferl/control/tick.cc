@@ -5,6 +5,7 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/control/tick_data.h"
+#include "saferl/robot/exoskeleton.h"
 
 namespace saferl::control {
 
@@ -134,13 +135,18 @@ Joints Slowed(const robot::RobotModel& robot, const Joints& u, double share) {
   return slowed;
 }
 
+/// Measured at rest, and told to be. An exoskeleton rests when it is no slower for sure after a
+/// stop.
 bool AtRest(const robot::RobotModel& robot, const robot::Observation& observation,
             const Joints& previous) {
+  const bool exoskeleton = robot.kind() == robot::Kind::kExoskeleton;
   const Joints error = robot.state_error_qd();
+  const Joints slow =
+      exoskeleton ? static_cast<const robot::Exoskeleton&>(robot).rest_speed() : Joints{};
   for (int i = 0; i < robot.n(); ++i) {
-    if (!(std::abs(observation.robot.qd[i]) <= 2 * error[i] + kRestMargin)) return false;
-    if (robot.kind() != robot::Kind::kExoskeleton && std::abs(previous[i]) > kRestMargin)
-      return false;
+    const double bound = slow[i] + 2 * error[i] + kRestMargin;
+    if (!(std::abs(observation.robot.qd[i]) <= bound)) return false;
+    if (!exoskeleton && std::abs(previous[i]) > kRestMargin) return false;
   }
   return true;
 }

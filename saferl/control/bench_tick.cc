@@ -1,0 +1,87 @@
+#include "saferl/control/bench_tick.h"
+
+#include <algorithm>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/histogram.h"
+#include "saferl/control/workload.h"
+
+namespace saferl::control {
+
+namespace {
+
+constexpr uint64_t kWarmUp = 1000;
+
+Spread ToSpread(const Histogram& h) {
+  return {static_cast<double>(h.p50()) * 1e-3, static_cast<double>(h.p99()) * 1e-3,
+          static_cast<double>(h.p99_9()) * 1e-3, static_cast<double>(h.max()) * 1e-3};
+}
+
+}  // namespace
+
+const char* Name(Stage stage) {
+  switch (stage) {
+    case Stage::kCheck:
+      return "check";
+    case Stage::kPolicy:
+      return "policy";
+    case Stage::kIntent:
+      return "intent";
+    case Stage::kBlend:
+      return "blend";
+    case Stage::kFilter:
+      return "filter";
+    case Stage::kGate:
+      return "gate";
+    case Stage::kRecord:
+      return "record";
+    case Stage::kCount:
+      break;
+  }
+  return "unknown";
+}
+
+StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ticks) {
+  SAFERL_ASSIGN_OR_RETURN(TickModel model, MakeBenchModel(robot_name_or_path));
+  TickBench bench;
+  bench.robot = model.safety->robot->name();
+  bench.ticks = ticks;
+  bench.min_rows = UINT64_MAX;
+  const auto decision = std::make_unique<Decision>();
+  const auto total = std::make_unique<Histogram>(), floor = std::make_unique<Histogram>();
+  const auto stages = std::make_unique<std::array<Histogram, kNumStages>>();
+  uint64_t rows = 0, bisections = 0;
+  for (const bool timed : {false, true}) {
+    model.time_stages = timed;
+    const auto data = Prepare(model);
+    Workload workload(model.safety->robot);
+    for (uint64_t k = 0; k < ticks + kWarmUp; ++k) {
+      const TickInput& input = workload.Next();
+      const int64_t empty = Nanos(), start = Nanos();
+      Tick(model, input, data.get(), decision.get());
+      const int64_t end = Nanos();
+      workload.Apply(decision->command);
+      if (k < kWarmUp) continue;
+      if (timed) {
+        for (size_t i = 0; i < kNumStages; ++i) (*stages)[i].Record(decision->stage_ns[i]);
+        continue;
+      }
+      floor->Record(start - empty);
+      total->Record(end - start);
+      const uint64_t n_rows = decision->filter.n_rows;
+      rows += n_rows;
+      bench.min_rows = std::min(bench.min_rows, n_rows);
+      bench.max_rows = std::max(bench.max_rows, n_rows);
+      bisections += decision->filter.bisections;
+      bench.nominal += decision->command.mode == safety::Mode::kNominal ? 1 : 0;
+    }
+  }
+  bench.total = ToSpread(*total);
+  bench.noise_floor = ToSpread(*floor);
+  for (size_t i = 0; i < kNumStages; ++i) bench.stage[i] = ToSpread((*stages)[i]);
+  bench.mean_rows = static_cast<double>(rows) / static_cast<double>(ticks);
+  bench.mean_bisections = static_cast<double>(bisections) / static_cast<double>(ticks);
+  return bench;
+}
+
+}  // namespace saferl::control

@@ -1,0 +1,36 @@
+#pragma once
+// Measures the Tick: whole and per stage, beside the noise floor of an empty loop in the same run.
+//
+// Reported is compute time: what the loop's wake-up adds depends on the kernel and is measured by
+// saferl_rt. Counts of allocations, locks, system calls and page faults come from tick_rt_test
+// (base/rt_guard), which owns malloc. Units: us. RT: no. Errors: what loading the robot may say.
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "saferl/base/status.h"
+#include "saferl/control/tick.h"
+
+namespace saferl::control {
+
+struct Spread {
+  double p50_us = 0, p99_us = 0, p99_9_us = 0, max_us = 0;
+};
+
+struct TickBench {
+  std::string robot;
+  uint64_t ticks = 0;
+  Spread total;                          ///< stage clocks off
+  std::array<Spread, kNumStages> stage;  ///< from a second run with stage clocks on
+  Spread noise_floor;                    ///< two clock reads around nothing
+  double mean_rows = 0, mean_bisections = 0;
+  uint64_t min_rows = 0, max_rows = 0;
+  uint64_t nominal = 0;  ///< ticks in Nominal mode: the bench must not measure a standing robot
+};
+
+const char* Name(Stage stage);
+
+StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ticks = 100'000);
+
+}  // namespace saferl::control
