@@ -50,12 +50,13 @@ struct Situation {
   const robot::Observation* observation = nullptr;
   const HumanModel* human = nullptr;
   int64_t now_ns = 0;
-  bool state_usable = false;  ///< not older than Predict() is proved for, nor from the future
+  bool state_usable = false;   ///< not older than Predict() is proved for, nor from the future
   robot::Joints previous{};    ///< last command that left
   robot::Joints wanted{};      ///< the wish, clamped to the limits: rows are shaped for it
   robot::Joints candidate{};   ///< the command under proof (written before every Margin round)
   robot::Joints brake{};       ///< the braking command of this tick
   robot::Placement placement;  ///< the body at the measured configuration
+  double creep_reach_m = 0;  ///< tube of the slowest sweep there is: rows stay this far off on top
   double base_radius_m =
       0;  ///< circle around a wheeled base's footprint; unused where placement has links
   int n_people = 0;

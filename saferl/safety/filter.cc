@@ -34,6 +34,17 @@ double Distance(const SafetyModel& model, const Joints& a, const Joints& b) {
 /// Standing still: zero for a velocity robot, gravity held and motion damped for a torque robot.
 Joints Standstill(const Situation& s) { return s.robot->Brake(s.observation->robot, {}); }
 
+/// One comfortable step toward standing still; a torque robot damps at once.
+Joints GentleStandstill(const Situation& s) {
+  Joints u = Standstill(s);
+  if (s.robot->kind() == robot::Kind::kExoskeleton) return u;
+  for (int i = 0; i < s.robot->n(); ++i) {
+    const double step = s.robot->limits().command_rate[i] * s.robot->period_s();
+    u[i] = std::clamp(u[i], s.previous[i] - step, s.previous[i] + step);
+  }
+  return u;
+}
+
 /// The box that the command must stay in. Without the acceleration constraint only the limits
 /// remain.
 void CommandBox(const SafetyModel& model, const Situation& s, Joints* lower, Joints* upper) {
@@ -179,7 +190,7 @@ FilterResult Filter(const SafetyModel& model, const robot::Observation& observat
   AssembleSituation(model, observation, now_ns, data->previous, &s);
   s.wanted = {};
   const bool usable = IsFinite(wanted, n) && mode < Mode::kHold;
-  const Joints wish = usable ? wanted : Standstill(s);
+  const Joints wish = usable ? wanted : GentleStandstill(s);
   std::copy_n(wish.begin(), n, s.wanted.begin());
 
   Search search(model, data, &result);

@@ -37,6 +37,7 @@ struct SafetyModel {
   std::array<bool, static_cast<size_t>(robot::Region::kCount)>
       by_contact{};  ///< regions whose contact is limited in speed instead of avoided
   robot::Joints interaction_max_nm{};     ///< torque on the wearer, per joint (exoskeleton) [Nm]
+  double creep_reach_m = 0;               ///< how far a body point strays in the slowest sweep [m]
   std::vector<math::Capsule> keep_out_W;  ///< static shapes that are known beforehand (<= 32)
   std::vector<std::shared_ptr<const Constraint>> steering;  ///< constraints whose rows the QP gets
   std::vector<std::shared_ptr<const Constraint>>

@@ -113,6 +113,19 @@ void AddBase(const SafetySection& section, SafetyModel* model, TipOverModel* tip
           section.tip_over.hardest_braking};
 }
 
+/// The largest tube of the sweep that follows one step of each command component from rest.
+double CreepReach_m(const robot::RobotModel& robot) {
+  robot::Joints step{};
+  for (int i = 0; i < robot.n(); ++i) step[i] = robot.limits().command_rate[i] * robot.period_s();
+  robot::Manoeuvre m;
+  robot.Predict({}, {}, step, &m);
+  double reach = 0;
+  for (int k = 0; k < m.n; ++k) {
+    for (const double r : m.sample[k].reach_m) reach = std::max(reach, r);
+  }
+  return std::isfinite(reach) ? reach : 0;
+}
+
 Status AddConstraints(const SafetySection& section, const TipOverModel& tip, SafetyModel* model) {
   RegionFlags by_contact;
   Speeds speeds;
@@ -166,6 +179,9 @@ StatusOr<std::shared_ptr<const SafetyModel>> Build(std::shared_ptr<const robot::
   for (const CapsuleSection& c : section.keep_out) {
     model->keep_out_W.push_back(
         {{c.a_m[0], c.a_m[1], c.a_m[2]}, {c.b_m[0], c.b_m[1], c.b_m[2]}, c.radius_m});
+  }
+  if (model->robot->kind() != robot::Kind::kExoskeleton) {
+    model->creep_reach_m = CreepReach_m(*model->robot);
   }
   TipOverModel tip;
   AddBase(section, model.get(), &tip);

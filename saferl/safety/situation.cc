@@ -68,6 +68,12 @@ void AddLidar(const SafetyModel& model, const robot::Observation& observation, d
   const double lag_s =
       1e-9 * static_cast<double>(std::abs(observation.robot.stamp_ns - observation.lidar_stamp_ns));
   const double turn_rad_s = std::max(std::abs(observation.robot.qd[1]), std::abs(s->previous[1]));
+  // The ranges are relative to the body: shapes are placed from the same measured pose that the
+  // sweep starts from, so the pose's own error, which every reach_m contains, does not stand
+  // between them.
+  const robot::Joints pose_error = model.robot->state_error_q();
+  const double shared_m =
+      std::hypot(pose_error[0], pose_error[1]) + model.base_radius_m * pose_error[2];
   double c = -cos_yaw, sn = -sin_yaw;  // beam 0 points backward
   for (int i = 0; i < n; ++i) {
     const double next_c = c * cos_step - sn * sin_step, next_s = sn * cos_step + c * sin_step;
@@ -82,7 +88,7 @@ void AddLidar(const SafetyModel& model, const robot::Observation& observation, d
       const double poison = (r0 < 0 || r1 < 0 || std::isnan(r0 + r1)) ? kNan : 0.0;
       s->static_W[s->n_static++] = {{x + d0 * c, y + d0 * sn, 0},
                                     {x + d1 * next_c, y + d1 * next_s, 0},
-                                    model.lidar_error_m + unseen + moved + poison};
+                                    model.lidar_error_m + unseen + moved - shared_m + poison};
     }
     c = next_c;
     sn = next_s;
@@ -116,10 +122,12 @@ void AssembleSituation(const SafetyModel& model, const robot::Observation& obser
   s->human = &model.human;
   s->now_ns = now_ns;
   const int64_t age_ns = now_ns - observation.robot.stamp_ns;
-  s->state_usable = age_ns >= 0 && 1e-9 * static_cast<double>(age_ns) <= model.robot->state_age_s() + 1e-9;
+  s->state_usable =
+      age_ns >= 0 && 1e-9 * static_cast<double>(age_ns) <= model.robot->state_age_s() + 1e-9;
   s->previous = previous;
   s->brake = model.robot->Brake(observation.robot, previous);
   s->base_radius_m = model.base_radius_m;
+  s->creep_reach_m = model.creep_reach_m;
   model.robot->Place(observation.robot.q, &s->placement);
   AddPeople(model, observation, now_ns, s);
   AddStatic(model, observation, s);

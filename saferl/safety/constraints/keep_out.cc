@@ -20,7 +20,8 @@ class KeepOut final : public Constraint {
     const double hold = RowHold_s(*s.robot);
     const double brake_time = hold + BrakeTime_s(*s.robot, s.wanted);
     std::array<robot::Nearness, kMaxKeepOutRows> near;
-    const double horizon = comfort_m_ + 0.05 + brake_time * kFastest_m_s;
+    const double comfort = comfort_m_ + s.creep_reach_m;
+    const double horizon = comfort + 0.05 + brake_time * kFastest_m_s;
     const int n =
         s.robot->Near(s.observation->robot, s.placement,
                       {s.static_W.data(), static_cast<size_t>(s.n_static)}, horizon, near);
@@ -28,7 +29,7 @@ class KeepOut final : public Constraint {
       const robot::Nearness& one = near[k];
       robot::Joints row{};
       for (int i = 0; i < s.robot->n(); ++i) row[i] = -one.gradient[i];
-      rows->Add(row, ApproachSpeed(one.distance_m - comfort_m_, BrakeAlong(s, one.gradient), hold),
+      rows->Add(row, ApproachSpeed(one.distance_m - comfort, BrakeAlong(s, one.gradient), hold),
                 id());
     }
   }

@@ -28,20 +28,21 @@ class Separation final : public Constraint {
     if (n_parts == 0) return;
     double fastest = 0;
     for (size_t i = 0; i < n_parts; ++i) fastest = std::max(fastest, speed[i]);
-    const double horizon = comfort_m_ + brake_time * (fastest + kFastest_m_s);
+    const double comfort = comfort_m_ + s.creep_reach_m;
+    const double horizon = comfort + brake_time * (fastest + kFastest_m_s);
     std::array<robot::Nearness, kMaxSeparationRows> near;
     const int n =
         s.robot->Near(s.observation->robot, s.placement, {part.data(), n_parts}, horizon, near);
     for (int k = 0; k < n; ++k) {
       const robot::Nearness& one = near[k];
       const double v_h = speed[static_cast<size_t>(one.obstacle)];
-      const double distance = one.distance_m - comfort_m_;
+      const double distance = one.distance_m - comfort;
       robot::Joints row{};
       for (int i = 0; i < s.robot->n(); ++i) row[i] = -one.gradient[i];
       rows->Add(row, ApproachSpeed(distance, BrakeAlong(s, one.gradient), hold, v_h), id());
     }
     // Whatever the direction, rest must come before the nearest person can arrive.
-    if (n > 0) AddStopTimeRows(s, near[0].distance_m - comfort_m_, fastest, hold, rows);
+    if (n > 0) AddStopTimeRows(s, near[0].distance_m - comfort, fastest, hold, rows);
   }
 
   double Margin(const Situation& s, const robot::Manoeuvre& m) const override {
