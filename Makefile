@@ -7,7 +7,7 @@ FUZZ_RUNS ?= 20000
 FUZZ_SECONDS ?= 20
 ROBOTS := wheelchair arm7 exoskeleton
 SAFERL := build/bin/saferl
-QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING
+QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING >/dev/null
 CTEST = ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
 
 .PHONY: help setup build test demo check prove bench asan tsan fuzz coverage format clean

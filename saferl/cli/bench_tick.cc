@@ -1,0 +1,131 @@
+#include "saferl/control/bench_tick.h"
+
+#include "saferl/base/rt_guard/rt_guard.h"
+#include "saferl/base/text.h"
+#include "saferl/cli/bench_common.h"
+#include "saferl/cli/machine.h"
+#include "saferl/cli/verbs.h"
+#include "saferl/control/workload.h"
+
+namespace saferl::cli {
+namespace {
+
+constexpr int kCountedTicks = 2000;
+
+struct Counts {
+  RtCounts rt;
+  SyscallCount syscalls;
+  bool clean() const { return rt.allocations + rt.locks + rt.page_faults + syscalls.calls == 0; }
+};
+
+/// Heap calls, locks, faults and system calls of the Tick alone, counted apart from the timing.
+StatusOr<Counts> CountTicks(const std::string& robot) {
+  SAFERL_ASSIGN_OR_RETURN(const control::TickModel model, control::MakeBenchModel(robot));
+  control::Workload workload(model.safety->robot);
+  const auto data = control::Prepare(model);
+  const auto decision = std::make_unique<control::Decision>();
+  Counts counts;
+  for (int i = -100; i < kCountedTicks; ++i) {
+    const control::TickInput& input = workload.Next();
+    if (i < 0) {  // first touch of code and data
+      control::Tick(model, input, data.get(), decision.get());
+    } else {
+      RtScope scope(&counts.rt);
+      control::Tick(model, input, data.get(), decision.get());
+    }
+    workload.Apply(decision->command);
+  }
+  SAFERL_ASSIGN_OR_RETURN(counts.syscalls, CountSyscalls([&] {
+                            for (int i = 0; i < kCountedTicks; ++i) {
+                              control::Tick(model, workload.Next(), data.get(), decision.get());
+                              workload.Apply(decision->command);
+                            }
+                          }));
+  return counts;
+}
+
+double PerTick(int64_t count) { return static_cast<double>(count) / kCountedTicks; }
+
+void WriteSpread(const control::Spread& s, JsonWriter* w) {
+  w->Field("p50_us", s.p50_us)
+      .Field("p99_us", s.p99_us)
+      .Field("p99_9_us", s.p99_9_us)
+      .Field("max_us", s.max_us);
+}
+
+std::string ToJson(const control::TickBench& bench, const Counts& counts, const Histogram& noise) {
+  JsonWriter w;
+  w.BeginObject().Field("robot", bench.robot).Field("ticks", bench.ticks);
+  WriteSpread(bench.total, &w);
+  w.Key("stages").BeginObject();
+  for (int s = 0; s < control::kNumStages; ++s) {
+    w.Key(control::Name(static_cast<control::Stage>(s))).BeginObject();
+    WriteSpread(bench.stage[static_cast<size_t>(s)], &w);
+    w.EndObject();
+  }
+  w.EndObject()
+      .Field("allocations", PerTick(counts.rt.allocations))
+      .Field("locks", PerTick(counts.rt.locks));
+  w.Field("syscalls", PerTick(counts.syscalls.calls))
+      .Field("page_faults", PerTick(counts.rt.page_faults));
+  w.Field("mean_rows", bench.mean_rows)
+      .Field("min_rows", bench.min_rows)
+      .Field("max_rows", bench.max_rows);
+  w.Field("mean_bisections", bench.mean_bisections).Field("nominal_ticks", bench.nominal);
+  WriteNoise(noise, &w);
+  WriteMachine(DescribeMachine(), &w);
+  return w.EndObject().Take();
+}
+
+std::string ToText(const control::TickBench& bench, const Counts& counts, const Histogram& noise,
+                   bool colour) {
+  Table table({"one tick", "p50 us", "p99 us", "p99.9 us", "max us"});
+  const auto row = [&](const std::string& name, const control::Spread& s) {
+    table.Row({name, Significant(s.p50_us), Significant(s.p99_us), Significant(s.p99_9_us),
+               Significant(s.max_us)});
+  };
+  row("total", bench.total);
+  for (int s = 0; s < control::kNumStages; ++s) {
+    row(Cat("  ", control::Name(static_cast<control::Stage>(s))),
+        bench.stage[static_cast<size_t>(s)]);
+  }
+  PercentileRow("noise floor", noise, &table);
+  return table.Text(colour) +
+         Cat("\nper tick: ", PerTick(counts.rt.allocations), " allocations, ",
+             PerTick(counts.rt.locks), " locks, ", PerTick(counts.syscalls.calls),
+             " system calls, ", PerTick(counts.rt.page_faults), " page faults; ",
+             Significant(bench.mean_rows), " QP rows (", bench.min_rows, " to ", bench.max_rows,
+             "); ", bench.nominal, " of ", bench.ticks, " ticks in Nominal\n");
+}
+
+StatusOr<ExitCode> RunBenchTick(const Args& args, Console& console) {
+  const std::string& robot = args.text("--robot");
+  SAFERL_ASSIGN_OR_RETURN(const control::TickBench bench,
+                          control::BenchTick(robot, static_cast<uint64_t>(args.whole("--ticks"))));
+  SAFERL_ASSIGN_OR_RETURN(const Counts counts, CountTicks(robot));
+  const Histogram noise = NoiseFloor(static_cast<int64_t>(bench.total.p50_us * 1e3), 20'000);
+  console.Out(console.json() ? ToJson(bench, counts, noise) + "\n"
+                             : ToText(bench, counts, noise, console.colour()));
+  return counts.clean() ? ExitCode::kOk : ExitCode::kNo;
+}
+
+}  // namespace
+
+Verb BenchTickVerb() {
+  return {
+      .path = {"bench", "tick"},
+      .summary = "time one control tick, in total and per stage, and count what a tick must not do",
+      .description = "Exit code 1 when a tick allocates, locks, faults or makes a system call.",
+      .args = {RobotArg(),
+               {.name = "--ticks",
+                .doc = "ticks to time",
+                .kind = ArgKind::kWhole,
+                .value_name = "N",
+                .fallback = "20000",
+                .min = 100,
+                .max = 1e9}},
+      .examples = {"saferl bench tick --robot arm7", "saferl bench tick --robot wheelchair --json"},
+      .run = RunBenchTick};
+}
+
+}  // namespace saferl::cli

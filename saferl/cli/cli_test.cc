@@ -1,0 +1,279 @@
+// The built program as a user meets it: every verb's help, JSON, exit codes and messages.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "saferl/base/file.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+#include "saferl/cli/help.h"
+#include "saferl/cli/parser.h"
+#include "saferl/cli/verbs.h"
+
+namespace saferl::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+class CliTest : public testing::Test {
+ protected:
+  CliTest() : dir_(Cat(testing::TempDir(), "saferl_cli_", ::getpid())) {
+    fs::create_directories(dir_);
+  }
+  ~CliTest() override { fs::remove_all(dir_); }
+
+  Result Saferl(const std::string& words) const {
+    const std::string err = dir_ + "/.stderr";
+    const std::string command =
+        Cat("cd '", dir_, "' && ", SAFERL_BINARY_DIR, "/bin/saferl ", words, " 2>'", err, "'");
+    Result result;
+    FILE* pipe = ::popen(command.c_str(), "r");
+    char buffer[4096];
+    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+      result.out.append(buffer, n);
+    const int state = ::pclose(pipe);
+    result.code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+    result.err = ReadFile(err).value_or("");
+    fs::remove(err);
+    return result;
+  }
+  /// Bad input: exit code 2, a message with `words` in it, no trace of an exception, nothing
+  /// written.
+  void ExpectRefused(const std::string& command, const std::string& words) const {
+    const auto before =
+        std::distance(fs::recursive_directory_iterator(dir_), fs::recursive_directory_iterator());
+    for (const bool json : {false, true}) {
+      const Result result = Saferl(command + (json ? " --json" : ""));
+      EXPECT_EQ(result.code, 2) << command << "\n" << result.err;
+      EXPECT_NE(result.err.find(words), std::string::npos) << command << "\n" << result.err;
+      EXPECT_EQ(result.err.find("terminate called"), std::string::npos);
+      if (json) {
+        const StatusOr<Node> node = ParseJson(result.out, command);
+        ASSERT_TRUE(node.ok()) << command << ": " << result.out;
+        ASSERT_NE(node->Find("error"), nullptr) << command;
+        EXPECT_NE(node->Find("error")->Find("message")->text().find(words), std::string::npos);
+      } else {
+        EXPECT_EQ(result.out, "") << command;
+      }
+    }
+    EXPECT_EQ(
+        std::distance(fs::recursive_directory_iterator(dir_), fs::recursive_directory_iterator()),
+        before)
+        << command;
+  }
+  Node Json(const std::string& command, int code = 0) const {
+    const Result result = Saferl(command + " --json");
+    EXPECT_EQ(result.code, code) << command << "\n" << result.err;
+    const StatusOr<Node> node = ParseJson(result.out, command);
+    EXPECT_TRUE(node.ok()) << command << ": " << result.out;
+    return node.ok() ? *node : Node();
+  }
+  void Write(const std::string& name, const std::string& text) const {
+    ASSERT_TRUE(WriteFileAtomic(dir_ + "/" + name, text).ok());
+  }
+  std::string dir_;
+};
+
+TEST_F(CliTest, EveryVerbHasHelpWithExamplesAndItsArguments) {
+  for (const Verb& verb : Verbs()) {
+    const Result result = Saferl(verb.Name() + " --help");
+    EXPECT_EQ(result.code, 0) << verb.Name();
+    EXPECT_NE(result.out.find("usage: saferl " + verb.Name()), std::string::npos) << verb.Name();
+    EXPECT_NE(result.out.find("examples\n  saferl " + verb.Name()), std::string::npos)
+        << verb.Name();
+    for (const ArgSpec& spec : verb.args)
+      EXPECT_NE(result.out.find(spec.name), std::string::npos) << verb.Name();
+    EXPECT_EQ(result.err, "");
+  }
+}
+
+TEST_F(CliTest, EveryVerbRefusesAnUnknownOptionNamingTheNearest) {
+  for (const Verb& verb : Verbs()) {
+    ExpectRefused(verb.Name() + " --jsn", "did you mean '--json'?");
+  }
+}
+
+TEST_F(CliTest, EveryNumberIsCheckedBeforeAnythingHappens) {
+  for (const Verb& verb : Verbs()) {
+    std::string required;
+    for (const ArgSpec& spec : verb.args) {
+      if (spec.required)
+        required += spec.name.starts_with("-") ? Cat(" ", spec.name, " x") : std::string(" x");
+    }
+    for (const ArgSpec& spec : verb.args) {
+      if (spec.kind != ArgKind::kWhole && spec.kind != ArgKind::kReal) continue;
+      ExpectRefused(Cat(verb.Name(), required, " ", spec.name, " many"), spec.name);
+      if (spec.min > -1e17)
+        ExpectRefused(Cat(verb.Name(), required, " ", spec.name, "=-1"), spec.name);
+    }
+  }
+}
+
+TEST_F(CliTest, ProgramHelpNamesEveryVerbAndExitCode) {
+  const Result result = Saferl("--help");
+  for (const Verb& verb : Verbs())
+    EXPECT_NE(result.out.find("  " + verb.Name()), std::string::npos) << verb.Name();
+  for (const char* code : {"  0  ", "  1  ", "  2  ", "  3  ", "  4  "}) {
+    EXPECT_NE(result.out.find(code), std::string::npos);
+  }
+  EXPECT_EQ(Saferl("").out, result.out);
+}
+
+TEST_F(CliTest, TheManualIsTheHelpText) {
+  const StatusOr<std::string> manual = ReadFile(Cat(SAFERL_SOURCE_DIR, "/docs/cli.md"));
+  ASSERT_TRUE(manual.ok());
+  EXPECT_EQ(*manual, MarkdownHelp(Verbs())) << "run: saferl help --markdown > docs/cli.md";
+}
+
+TEST_F(CliTest, UnknownVerbsNameTheNearest) {
+  ExpectRefused("trian", "did you mean 'train'?");
+  ExpectRefused("policy shw", "did you mean 'policy show'?");
+  ExpectRefused("policy", "give one of: show");
+  ExpectRefused("xyzzyxyzzy", "see saferl --help");
+}
+
+TEST_F(CliTest, MissingWordsAreNamed) {
+  ExpectRefused("policy show", "FILE: is missing");
+  ExpectRefused("train", "--out: is missing");
+  ExpectRefused("version extra", "extra: one word too many");
+  ExpectRefused("bench tick --ticks", "--ticks");
+  ExpectRefused("bench tick --ticks 200 --ticks 300", "give it once");
+  ExpectRefused("completion tcsh", "'tcsh' is not known");
+}
+
+TEST_F(CliTest, VersionAndCompletion) {
+  EXPECT_EQ(Json("version").Find("version")->text(), "0.1.0");
+  EXPECT_EQ(Saferl("--version").out.find("saferl 0.1.0"), 0u);
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Result result = Saferl(Cat("completion ", shell));
+    EXPECT_EQ(result.code, 0);
+    for (const Verb& verb : Verbs()) EXPECT_NE(result.out.find(verb.path[0]), std::string::npos);
+  }
+  Write("completion.bash", Saferl("completion bash").out);
+  EXPECT_EQ(std::system(Cat("bash -n '", dir_, "/completion.bash'").c_str()), 0);
+}
+
+TEST_F(CliTest, MalformedFilesAreRefusedByEveryReader) {
+  Write("bad.yaml", "kind: wheelchair\nname: [\n");
+  Write("noise.bin", std::string("\x89MCAP0\r\n\0\1\2\3rubbish", 20));
+  Write("empty", "");
+  for (const char* file : {"bad.yaml", "noise.bin", "empty", "missing.file"}) {
+    ExpectRefused(Cat("policy show ", file), file);
+    ExpectRefused(Cat("policy verify ", file), file);
+    ExpectRefused(Cat("policy export ", file, " --onnx out.onnx"), file);
+    ExpectRefused(Cat("policy import ", file, " --out out.policy"), file);
+    ExpectRefused(Cat("replay ", file), file);
+    ExpectRefused(Cat("robot check ./", file), file);
+  }
+  ExpectRefused("config check bad.yaml", "bad.yaml:");
+}
+
+TEST_F(CliTest, RobotErrorsNameLineFieldAndFix) {
+  std::string text = *ReadFile(Cat(SAFERL_SOURCE_DIR, "/data/robots/wheelchair.yaml"));
+  const size_t at = text.find("reaction_s:");
+  ASSERT_NE(at, std::string::npos);
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n');
+  text.replace(at, 11, "reacton_s: ");
+  Write("chair.yaml", text);
+  ExpectRefused("robot check chair.yaml",
+                Cat("chair.yaml:", line, ": reacton_s: unknown key; did you mean 'reaction_s'?"));
+  ExpectRefused("robot check wheelchar", "wheelchair");
+}
+
+TEST_F(CliTest, RobotCheckReadsEveryRobotOfTheProject) {
+  for (const char* robot : {"wheelchair", "arm7", "exoskeleton"}) {
+    const Node node = Json(Cat("robot check ", robot));
+    ASSERT_TRUE(node.is_map());
+    EXPECT_EQ(node.Find("robot")->text(), robot);
+    EXPECT_GT(*node.Find("valid_for_s")->AsDouble(), *node.Find("period_s")->AsDouble());
+    EXPECT_EQ(Saferl(Cat("robot check ", robot)).code, 0);
+  }
+}
+
+TEST_F(CliTest, ConfigIsCheckedAndExplained) {
+  Write("train.yaml", "algorithm: cpo\niterations: 30\n");
+  EXPECT_EQ(Json("config check train.yaml").Find("kind")->text(), "train");
+  EXPECT_NE(Saferl("config check train.yaml").out.find("algorithm: cpo"), std::string::npos);
+  Write("typo.yaml", "algoritm: cpo\n");
+  ExpectRefused("config check typo.yaml",
+                "typo.yaml:1: algoritm: unknown key; did you mean 'algorithm'?");
+  for (const char* kind : {"train", "safety"}) {
+    EXPECT_GT(Json(Cat("config explain ", kind)).Find("fields")->items().size(), 10u);
+  }
+}
+
+TEST_F(CliTest, TrainRefusesWhatItCannotDoBeforeItStarts) {
+  ExpectRefused("train --out p --set iterationz=3", "did you mean 'iterations'?");
+  ExpectRefused("train --out p --set iterations", "write field=value");
+  ExpectRefused("train --out none/p --iterations 1", "--out: none does not exist");
+  ExpectRefused("train --out p --config typo.yaml", "typo.yaml");
+  ExpectRefused("train --out p --resume", "--checkpoint");
+  ExpectRefused("train --out p --task sailing", "task");
+}
+
+TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
+  const Node trained = Json(
+      "train --task wheelchair --iterations 1 --set n_envs=16 --set rollout_steps=16 --set "
+      "evaluation_episodes=4 "
+      "--episodes 4 --threads 1 --out p.policy");
+  ASSERT_TRUE(trained.is_map());
+  EXPECT_EQ(trained.Find("package")->text(), "p.policy");
+  const Node shown = Json("policy show p.policy");
+  EXPECT_TRUE(shown.is_map());
+  EXPECT_EQ(Saferl("policy show p.policy").code, 0);
+  EXPECT_EQ(Json("policy verify p.policy").Find("sha256")->text().size(), 64u);
+  EXPECT_EQ(Saferl("policy export p.policy --onnx p.onnx").code, 0);
+  const Node imported = Json("policy import p.onnx --like p.policy --out q.policy");
+  ASSERT_TRUE(imported.is_map());
+  EXPECT_EQ(imported.Find("robot")->text(), "wheelchair");
+  EXPECT_EQ(Saferl("policy verify q.policy").code, 0);
+  // One flipped byte is noticed.
+  std::string bytes = *ReadFile(dir_ + "/p.policy");
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  Write("flipped.policy", bytes);
+  ExpectRefused("policy verify flipped.policy", "flipped.policy");
+}
+
+TEST_F(CliTest, BenchesPrintFiguresMachineAndNoise) {
+  for (const char* robot : {"wheelchair", "arm7", "exoskeleton"}) {
+    const Node node = Json(Cat("bench tick --ticks 500 --robot ", robot));
+    ASSERT_TRUE(node.is_map());
+    EXPECT_GT(*node.Find("p50_us")->AsDouble(), 0.0);
+    EXPECT_EQ(*node.Find("allocations")->AsDouble(), 0.0);
+    EXPECT_EQ(*node.Find("locks")->AsDouble(), 0.0);
+    EXPECT_EQ(*node.Find("syscalls")->AsDouble(), 0.0);
+    EXPECT_NE(node.Find("noise_floor_us"), nullptr);
+    EXPECT_NE(node.Find("machine")->Find("cpu"), nullptr);
+    EXPECT_EQ(node.Find("stages")->entries().size(), 7u);
+  }
+  const Node qp = Json("bench qp --ticks 200");
+  ASSERT_TRUE(qp.is_map());
+  EXPECT_EQ(qp.Find("rows")->items().size(), 12u);
+  EXPECT_TRUE(Json("bench policy --calls 1000 --paced 100").Find("hot")->is_map());
+  EXPECT_GT(*Json("bench train --iterations 1").Find("steps_per_s")->AsDouble(), 0.0);
+}
+
+TEST(Parser, OptionsMayStandAnywhereAndTakeAnEqualsSign) {
+  const std::vector<Verb> verbs = Verbs();
+  const std::vector<std::string> words = {"replay", "--verify", "a.mcap", "--policy=p"};
+  const StatusOr<Parsed> parsed = ParseWords(verbs, words);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->args.text("LOG"), "a.mcap");
+  EXPECT_EQ(parsed->args.text("--policy"), "p");
+  EXPECT_TRUE(parsed->args.flag("--verify"));
+  EXPECT_FALSE(parsed->args.flag("--json"));
+}
+
+}  // namespace
+}  // namespace saferl::cli

@@ -1,0 +1,51 @@
+#include "saferl/base/config_print.h"
+#include "saferl/base/json.h"
+#include "saferl/base/table.h"
+#include "saferl/cli/verbs.h"
+#include "saferl/learn/train_config.h"
+#include "saferl/safety/safety_section.h"
+
+namespace saferl::cli {
+namespace {
+
+StatusOr<ExitCode> RunConfigExplain(const Args& args, Console& console) {
+  const std::vector<config::FieldDoc> docs = args.text("KIND") == "train"
+                                                 ? config::Explain<learn::TrainConfig>()
+                                                 : config::Explain<safety::SafetySection>();
+  if (console.json()) {
+    JsonWriter w;
+    w.BeginObject().Key("fields").BeginArray();
+    for (const config::FieldDoc& doc : docs) {
+      w.BeginObject()
+          .Field("field", doc.path)
+          .Field("type", doc.type)
+          .Field("default", doc.default_value);
+      w.Field("range", doc.range).Field("unit", doc.unit).Field("doc", doc.doc).EndObject();
+    }
+    console.Out(w.EndArray().EndObject().Take() + "\n");
+    return ExitCode::kOk;
+  }
+  Table table({"field", "default", "range", "unit", "meaning"});
+  for (size_t i = 1; i < 5; ++i) table.SetAlign(i, Table::Align::kLeft);
+  for (const config::FieldDoc& doc : docs)
+    table.Row({doc.path, doc.default_value, doc.range, doc.unit, doc.doc});
+  console.Out(table.Text(console.colour()));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Verb ConfigExplainVerb() {
+  return {.path = {"config", "explain"},
+          .summary = "every field of a config: default, range, unit, meaning",
+          .description = "",
+          .args = {{.name = "KIND",
+                    .doc = "which config",
+                    .kind = ArgKind::kChoice,
+                    .required = true,
+                    .choices = {"train", "safety"}}},
+          .examples = {"saferl config explain train", "saferl config explain safety --json"},
+          .run = RunConfigExplain};
+}
+
+}  // namespace saferl::cli

@@ -1,0 +1,28 @@
+#pragma once
+// Every verb, one file each. Verbs() is the whole list in the order of the help text. RT: no.
+
+#include <vector>
+
+#include "saferl/cli/verb.h"
+
+namespace saferl::cli {
+
+Verb TrainVerb();
+Verb ReplayVerb();
+Verb PolicyShowVerb();
+Verb PolicyExportVerb();
+Verb PolicyImportVerb();
+Verb PolicyVerifyVerb();
+Verb RobotCheckVerb();
+Verb BenchTickVerb();
+Verb BenchQpVerb();
+Verb BenchPolicyVerb();
+Verb BenchTrainVerb();
+Verb ConfigCheckVerb();
+Verb ConfigExplainVerb();
+Verb VersionVerb();
+Verb CompletionVerb();
+
+std::vector<Verb> Verbs();
+
+}  // namespace saferl::cli
