@@ -7,7 +7,7 @@
 
 #include "saferl/base/random.h"
 #include "saferl/robot/capsule_query.h"
-#include "saferl/robot/testing/path_robot.h"
+#include "saferl/robot/tube_check.h"
 
 namespace saferl::robot {
 namespace {
@@ -182,72 +182,9 @@ TEST(ArmTest, NearIsCompleteSortedAndItsGradientIsTheRateOfTheDistance) {
   EXPECT_GT(checked, 3000);
 }
 
-/// By how much the true arm leaves every sample of the prediction that covers this time; <= 0 is
-/// inside.
-double Escape(const Arm& arm, const Manoeuvre& m, double t, const Joints& q, const Joints& qd,
-              bool moving, double dt) {
-  Placement truth;
-  ArmPose pose;
-  arm.ForwardKinematics(q, &pose);
-  arm.PlaceLinks(pose, &truth);
-  double best = 1e9;
-  for (int i = 0; i < m.n; ++i) {
-    const ManoeuvreSample& s = m.sample[i];
-    if (moving && (t < s.t_begin_s - 1e-9 || t > s.t_end_s + 2 * dt)) continue;
-    double out = -1e9;
-    for (int k = 0; k < truth.n_links; ++k) {
-      // The skin turns with the link: compare points of the skin too, not only the axis.
-      const math::Capsule &a = truth.link_W[k], &b = s.placement.link_W[k];
-      out = std::max(
-          {out, math::Norm(a.a - b.a) - s.reach_m[k], math::Norm(a.b - b.b) - s.reach_m[k]});
-      const int joint = arm.config().links[k].joint;
-      if (joint < 0 || !moving) continue;
-      std::array<math::Vec3, kMaxDof> columns;
-      for (const math::Vec3 end : {a.a, a.b}) {
-        arm.Jacobian(pose, joint, end, columns);
-        math::Vec3 v{};
-        for (int j = 0; j < arm.n(); ++j) v = v + qd[j] * columns[j];
-        out = std::max(out, 0.05 * (math::Norm(v) - s.speed_m_s[k]));
-      }
-    }
-    for (int j = 0; j < arm.n(); ++j) {
-      out = std::max(out, std::abs(q[j] - s.q[j]) - s.q_tube[j]);
-    }
-    best = std::min(best, out);
-  }
-  return best;
-}
-
-robot::testing::Hunt HuntEscapes(const Arm& model, const ArmConfig& truth, int cases, uint64_t seed,
-                                 double dt, bool stop_at_first) {
-  robot::testing::PathTruth bounds;
-  bounds.n = model.n();
-  bounds.period_s = truth.period_s;
-  bounds.reaction_s = truth.reaction_s;
-  bounds.state_age_s = truth.state_age_s;
-  bounds.limits = truth.limits;
-  bounds.q_error = truth.q_error;
-  bounds.qd_error = truth.qd_error;
-  bounds.tracking_error = truth.tracking_error;
-  bounds.n_older = 14;
-  return robot::testing::HuntEscapes(
-      bounds, cases, seed, dt, stop_at_first, [&](Random& rng) { return RandomQ(model, rng); },
-      [](const Joints& q, const Joints& rate, double h) {
-        Joints next = q;
-        for (int j = 0; j < kMaxDof; ++j) next[j] += rate[j] * h;
-        return next;
-      },
-      [&](const RobotState& state, const Joints& previous, const Joints& u, Manoeuvre* m) {
-        model.Predict(state, previous, u, m);
-      },
-      [&](const Manoeuvre& m, double t, const Joints& q, const Joints& qd, bool moving) {
-        return Escape(model, m, t, q, qd, moving, dt);
-      });
-}
-
 TEST(ArmTest, TubesContainEveryArmWithinItsUncertainty) {
   const auto arm = Arm7();
-  const robot::testing::Hunt found = HuntEscapes(*arm, arm->config(), 100000, 21, 0.002, false);
+  const TubeHunt found = HuntTubes(*arm, {.cases = 100000, .seed = 21, .step_s = 0.002});
   EXPECT_EQ(found.escapes, 0) << "worst " << found.worst;
 }
 
@@ -275,8 +212,13 @@ TEST(ArmTest, EachTermOfTheTubeIsNeeded) {
     ArmConfig truth = bare, small = bare;
     term.set(truth, term.value);
     term.set(small, (std::string_view(term.name) == "brake" ? 1.0 / 0.9 : 0.9) * term.value);
-    EXPECT_EQ(HuntEscapes(Arm(truth), truth, 500, 5, 0.0005, false).escapes, 0) << term.name;
-    EXPECT_GT(HuntEscapes(Arm(small), truth, 20000, 6, 0.0005, true).escapes, 0) << term.name;
+    EXPECT_EQ(HuntTubes(Arm(truth), truth, {.cases = 500, .seed = 5, .step_s = 0.0005}).escapes, 0)
+        << term.name;
+    EXPECT_GT(HuntTubes(Arm(small), truth,
+                        {.cases = 20000, .seed = 6, .step_s = 0.0005, .stop_at_first = true})
+                  .escapes,
+              0)
+        << term.name;
   }
 }
 

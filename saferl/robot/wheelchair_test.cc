@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "saferl/base/random.h"
-#include "saferl/robot/brake_path.h"
+#include "saferl/robot/tube_check.h"
 
 namespace saferl::robot {
 namespace {
@@ -29,190 +29,10 @@ WheelchairConfig TestChair() {
   return c;
 }
 
-/// How a random chair uses its freedom.
-struct Freedom {
-  bool extreme = false;  ///< every draw at an end of its interval
-  double Draw(Random& r, double low, double high) const {
-    return extreme ? (r.Chance(0.5) ? low : high) : r.Uniform(low, high);
-  }
-};
-
-/// The true chair: commands issued every period (first `older`, oldest first, at -period * k, then
-/// `command` at 0, then rated braking), each acting after its own delay, reached within a period
-/// along any monotone course; then tracking error; or the receiver brakes by itself, harder than
-/// rated, from some moment on. Calls visit(t, pose, moving).
-struct TrueChair {
-  const Wheelchair& model;
-  WheelchairConfig truth;
-  Freedom freedom;
-  double dt;  ///< of the simulation [s]
-
-  template <typename Visit>
-  void Run(Random& rng, Joints q, const std::vector<Joints>& older, const Joints& command,
-           double age, Visit visit) const {
-    std::vector<std::pair<double, Joints>> acts;  // (moment, command), in order of issue
-    double last = -1e9;
-    const int n_older = static_cast<int>(older.size());
-    const auto push = [&](double issued, const Joints& u) {
-      double at = issued + freedom.Draw(rng, 0.0, truth.reaction_s);
-      at = std::max(at, last);
-      last = at;
-      acts.emplace_back(at, u);
-    };
-    for (int i = 0; i < n_older; ++i) push(-truth.period_s * (n_older - i), older[i]);
-    push(0, command);
-    Joints u = command;
-    for (int k = 1; k < 400 && (u[0] != 0 || u[1] != 0); ++k) {
-      const double share = 1.0 - truth.period_s * std::min(truth.limits.brake[0] / std::abs(u[0]),
-                                                           truth.limits.brake[1] / std::abs(u[1]));
-      u = share > 0 ? Joints{share * u[0], share * u[1]} : Joints{};
-      push(truth.period_s * k, u);
-    }
-    const bool own_brake = rng.Chance(0.3);
-    // The receiver brakes by itself when `command` has expired, hence after it was reached.
-    const double own_at =
-        acts[n_older].first + truth.period_s + freedom.Draw(rng, 0.0, truth.reaction_s);
-    const double own_factor = rng.Uniform(1.0, 5.0);
-    const bool late_slew = rng.Chance(0.5);
-    Joints bias{freedom.Draw(rng, -1, 1) * truth.tracking_error[0],
-                freedom.Draw(rng, -1, 1) * truth.tracking_error[1]};
-    const bool jitter = rng.Chance(0.3);
-    Joints braking{};
-    bool own_braking = false;
-    for (double t = -age; t < 3.0; t += dt) {
-      visit(t, q, false);
-      // Acting command: the newest whose moment has come; within a period the chair may still
-      // follow the one before.
-      const double mid = t + 0.5 * dt;
-      int newest = 0;
-      for (int i = 0; i < static_cast<int>(acts.size()); ++i)
-        if (acts[i].first <= mid) newest = i;
-      Joints rate = acts[newest].second;
-      if (newest > 0) {
-        const double since = mid - acts[newest].first;
-        const Joints& before = acts[newest - 1].second;
-        // Between driving commands the chair may take any course within a period; braking is at
-        // least rated.
-        double blend = late_slew ? (since < truth.period_s ? 0.0 : 1.0)
-                                 : std::min(1.0, since / truth.period_s);
-        if (newest > n_older) {
-          const double lost = std::min(truth.limits.brake[0] / std::abs(before[0]),
-                                       truth.limits.brake[1] / std::abs(before[1]));
-          blend = std::min(1.0, since / std::min(truth.period_s, 1.0 / lost));
-        }
-        for (int j = 0; j < 2; ++j) rate[j] = blend * rate[j] + (1 - blend) * before[j];
-      }
-      if (own_brake && mid >= own_at) {
-        if (!own_braking) braking = rate;
-        own_braking = true;
-        const double loss = own_factor * dt *
-                            std::min(truth.limits.brake[0] / std::abs(braking[0]),
-                                     truth.limits.brake[1] / std::abs(braking[1]));
-        braking = loss < 1 ? Joints{(1 - loss) * braking[0], (1 - loss) * braking[1]} : Joints{};
-        rate = braking;
-      }
-      const bool moving = rate[0] != 0 || rate[1] != 0;
-      if (moving) {
-        if (jitter && rng.Chance(0.05))
-          for (int j = 0; j < 2; ++j) bias[j] = freedom.Draw(rng, -1, 1) * truth.tracking_error[j];
-        for (int j = 0; j < 2; ++j) rate[j] += bias[j];
-        q = Wheelchair::Arc(q, rate, dt);
-        visit(t + dt, q, true);
-      } else if (t > truth.reaction_s + truth.period_s) {
-        return;
-      }
-    }
-  }
-};
-
-/// Corners of the footprint at q.
-std::array<std::pair<double, double>, 4> Corners(const math::Rectangle& r, const Joints& q) {
-  std::array<std::pair<double, double>, 4> out;
-  const double c = std::cos(q[2]), s = std::sin(q[2]);
-  const double xs[] = {r.rear, r.front, r.front, r.rear}, ys[] = {-1, -1, 1, 1};
-  for (int i = 0; i < 4; ++i) {
-    const double y = ys[i] * r.half_width;
-    out[i] = {q[0] + c * xs[i] - s * y, q[1] + s * xs[i] + c * y};
-  }
-  return out;
-}
-
-/// By how much the true pose leaves every sample that covers this time; <= 0 is inside.
-double Escape(const Wheelchair& model, const Manoeuvre& m, double t, const Joints& q, bool moving,
-              double dt) {
-  double best = 1e9;
-  const auto truth = Corners(model.footprint(), q);
-  for (int i = 0; i < m.n; ++i) {
-    const ManoeuvreSample& s = m.sample[i];
-    if (moving && (t < s.t_begin_s - 1e-9 || t > s.t_end_s + 2 * dt)) continue;
-    const auto at = Corners(model.footprint(), s.q);
-    double worst = 0;
-    for (int k = 0; k < 4; ++k)
-      worst =
-          std::max(worst, std::hypot(truth[k].first - at[k].first, truth[k].second - at[k].second));
-    double out = worst - s.reach_m[0];
-    for (int j = 0; j < 3; ++j) out = std::max(out, std::abs(q[j] - s.q[j]) - s.q_tube[j]);
-    best = std::min(best, out);
-  }
-  return best;
-}
-
-struct Search {
-  double worst = -1e9;
-  int escapes = 0;
-};
-
-/// Random chairs with the freedom of `truth` against the prediction of `model`.
-Search HuntEscapes(const Wheelchair& model, const WheelchairConfig& truth, int cases, uint64_t seed,
-                   double dt, bool stop_at_first = false) {
-  Search result;
-  const double step[2] = {
-      std::max(truth.limits.command_rate[0], truth.limits.brake[0]) * truth.period_s,
-      std::max(truth.limits.command_rate[1], truth.limits.brake[1]) * truth.period_s};
-  Random rng(seed);
-  for (int k = 0; k < cases; ++k) {
-    const Freedom freedom{rng.Chance(0.5)};
-    Joints u{}, previous{};
-    for (int j = 0; j < 2; ++j) {
-      u[j] = rng.Chance(0.2)
-                 ? 0.0
-                 : freedom.Draw(rng, truth.limits.command_lower[j], truth.limits.command_upper[j]);
-      previous[j] = rng.Chance(0.3) ? u[j] : u[j] + freedom.Draw(rng, -step[j], step[j]);
-    }
-    std::vector<Joints> older(4);
-    older.back() = previous;
-    for (int i = 2; i >= 0; --i)
-      for (int j = 0; j < 2; ++j)
-        older[i][j] = older[i + 1][j] + freedom.Draw(rng, -step[j], step[j]);
-    Joints q{rng.Uniform(-5, 5), rng.Uniform(-5, 5), rng.Uniform(-3, 3)};
-    RobotState measured;
-    for (int j = 0; j < 3; ++j) measured.q[j] = q[j] + freedom.Draw(rng, -1, 1) * truth.q_error[j];
-    // The rate at the measurement is one that the commands in flight allow.
-    for (int j = 0; j < 2; ++j)
-      measured.qd[j] =
-          previous[j] + rng.Uniform(-1, 1) * (truth.qd_error[j] + truth.tracking_error[j]);
-    Manoeuvre m;
-    model.Predict(measured, previous, u, &m);
-    const double age = freedom.Draw(rng, 0.0, truth.state_age_s);
-    const TrueChair chair{model, truth, freedom, dt};
-    double worst = -1e9;
-    chair.Run(rng, q, older, u, age, [&](double t, const Joints& pose, bool moving) {
-      if (t < 0) return;
-      worst = std::max(worst, Escape(model, m, t, pose, moving, dt));
-      if (moving && t > m.stop_time_s + 2 * dt && !m.at_rest) worst = std::max(worst, 1.0);
-    });
-    result.worst = std::max(result.worst, worst);
-    // Commands act at the next step of the simulation: up to dt late, at a rate difference below
-    // 0.1.
-    result.escapes += worst > 0.3 * dt;
-    if (stop_at_first && result.escapes > 0) break;
-  }
-  return result;
-}
-
 TEST(WheelchairTest, TubesContainEveryChairWithinItsUncertainty) {
   const Wheelchair model(TestChair());
-  const Search found = HuntEscapes(model, TestChair(), 100000, 11, 0.004);
+  const TubeHunt found =
+      HuntTubes(model, TestChair(), {.cases = 100000, .seed = 11, .step_s = 0.004});
   EXPECT_EQ(found.escapes, 0) << "worst escape " << found.worst << " m";
 }
 
@@ -245,8 +65,14 @@ TEST(WheelchairTest, EachTermOfTheTubeIsNeeded) {
     term.set(truth, term.value);
     const bool is_brake = std::string_view(term.name) == "brake";
     term.set(small, (is_brake ? 1.0 / 0.9 : 0.9) * term.value);
-    EXPECT_EQ(HuntEscapes(Wheelchair(truth), truth, 1000, 5, 0.001).escapes, 0) << term.name;
-    EXPECT_GT(HuntEscapes(Wheelchair(small), truth, 20000, 6, 0.001, true).escapes, 0) << term.name;
+    EXPECT_EQ(
+        HuntTubes(Wheelchair(truth), truth, {.cases = 1000, .seed = 5, .step_s = 0.001}).escapes, 0)
+        << term.name;
+    EXPECT_GT(HuntTubes(Wheelchair(small), truth,
+                        {.cases = 20000, .seed = 6, .step_s = 0.001, .stop_at_first = true})
+                  .escapes,
+              0)
+        << term.name;
   }
 }
 

@@ -1,12 +1,4 @@
-#pragma once
-// Tests only: random true robots that brake along a path, with every freedom that the models state.
-// A hunt runs many of them against a prediction and reports the worst escape from its tubes.
-//
-// The truth: commands issued every period (older ones first, `command` at 0, then rated braking),
-// each acting after a delay of its own within the reaction time, in order; a driving command is
-// reached along any course within a period, braking is at least rated; the measured state is up to
-// state_age old; rates stray by the tracking error while the robot drives; the receiver may brake
-// by itself once `command` was reached.
+#include "saferl/robot/tube_check.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,9 +6,9 @@
 #include <vector>
 
 #include "saferl/base/random.h"
-#include "saferl/robot/robot_model.h"
 
-namespace saferl::robot::testing {
+namespace saferl::robot {
+namespace {
 
 struct PathTruth {
   int n = 0;
@@ -32,11 +24,6 @@ struct PathTruth {
     return rho;
   }
   double Step(int j) const { return std::max(limits.command_rate[j], limits.brake[j]) * period_s; }
-};
-
-struct Hunt {
-  double worst = -1e9;
-  int escapes = 0;
 };
 
 /// How one random robot draws: anywhere in an interval, or only at its ends.
@@ -126,9 +113,10 @@ class PathRobot {
 /// Runs `cases` random robots of the truth. `escape(m, t, q, qd, moving)` says by how much the
 /// truth is outside.
 template <class DrawQ, class Integrate, class Predict, class EscapeBy>
-Hunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt, bool stop_at_first,
-                 DrawQ draw_q, Integrate integrate, Predict predict, EscapeBy escape) {
-  Hunt result;
+TubeHunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt,
+                     bool stop_at_first, DrawQ draw_q, Integrate integrate, Predict predict,
+                     EscapeBy escape) {
+  TubeHunt result;
   Random rng(seed);
   for (int k = 0; k < cases; ++k) {
     const Freedom freedom{rng.Chance(0.5)};
@@ -170,6 +158,7 @@ Hunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt, bo
       if (moving && t > m.stop_time_s + 2 * dt && !m.at_rest) worst = std::max(worst, 1.0);
     }
     result.worst = std::max(result.worst, worst);
+    ++result.cases;
     // Commands act on the grid of the simulation: up to dt / 2 off, at rates that differ by up to a
     // few tenths.
     result.escapes += worst > 0.3 * dt;
@@ -178,4 +167,147 @@ Hunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt, bo
   return result;
 }
 
-}  // namespace saferl::robot::testing
+/// Corners of the footprint at q.
+std::array<std::pair<double, double>, 4> Corners(const math::Rectangle& r, const Joints& q) {
+  std::array<std::pair<double, double>, 4> out;
+  const double c = std::cos(q[2]), s = std::sin(q[2]);
+  const double xs[] = {r.rear, r.front, r.front, r.rear}, ys[] = {-1, -1, 1, 1};
+  for (int i = 0; i < 4; ++i) {
+    const double y = ys[i] * r.half_width;
+    out[i] = {q[0] + c * xs[i] - s * y, q[1] + s * xs[i] + c * y};
+  }
+  return out;
+}
+
+/// By how much the true pose leaves every sample that covers this time; <= 0 is inside.
+double Escape(const Wheelchair& model, const Manoeuvre& m, double t, const Joints& q, bool moving,
+              double dt) {
+  double best = 1e9;
+  const auto truth = Corners(model.footprint(), q);
+  for (int i = 0; i < m.n; ++i) {
+    const ManoeuvreSample& s = m.sample[i];
+    if (moving && (t < s.t_begin_s - 1e-9 || t > s.t_end_s + 2 * dt)) continue;
+    const auto at = Corners(model.footprint(), s.q);
+    double worst = 0;
+    for (int k = 0; k < 4; ++k)
+      worst =
+          std::max(worst, std::hypot(truth[k].first - at[k].first, truth[k].second - at[k].second));
+    double out = worst - s.reach_m[0];
+    for (int j = 0; j < 3; ++j) out = std::max(out, std::abs(q[j] - s.q[j]) - s.q_tube[j]);
+    best = std::min(best, out);
+  }
+  return best;
+}
+
+/// By how much the true arm leaves every sample of the prediction that covers this time; <= 0 is
+/// inside.
+double Escape(const Arm& arm, const Manoeuvre& m, double t, const Joints& q, const Joints& qd,
+              bool moving, double dt) {
+  Placement truth;
+  ArmPose pose;
+  arm.ForwardKinematics(q, &pose);
+  arm.PlaceLinks(pose, &truth);
+  double best = 1e9;
+  for (int i = 0; i < m.n; ++i) {
+    const ManoeuvreSample& s = m.sample[i];
+    if (moving && (t < s.t_begin_s - 1e-9 || t > s.t_end_s + 2 * dt)) continue;
+    double out = -1e9;
+    for (int k = 0; k < truth.n_links; ++k) {
+      // The skin turns with the link: compare points of the skin too, not only the axis.
+      const math::Capsule &a = truth.link_W[k], &b = s.placement.link_W[k];
+      out = std::max(
+          {out, math::Norm(a.a - b.a) - s.reach_m[k], math::Norm(a.b - b.b) - s.reach_m[k]});
+      const int joint = arm.config().links[k].joint;
+      if (joint < 0 || !moving) continue;
+      std::array<math::Vec3, kMaxDof> columns;
+      for (const math::Vec3 end : {a.a, a.b}) {
+        arm.Jacobian(pose, joint, end, columns);
+        math::Vec3 v{};
+        for (int j = 0; j < arm.n(); ++j) v = v + qd[j] * columns[j];
+        out = std::max(out, 0.05 * (math::Norm(v) - s.speed_m_s[k]));
+      }
+    }
+    for (int j = 0; j < arm.n(); ++j) {
+      out = std::max(out, std::abs(q[j] - s.q[j]) - s.q_tube[j]);
+    }
+    best = std::min(best, out);
+  }
+  return best;
+}
+
+double StepOf(const TubeHuntOptions& options, double period_s) {
+  return options.step_s > 0 ? options.step_s : std::min(0.002, 0.1 * period_s);
+}
+
+template <class Config>
+PathTruth TruthOf(const Config& config, int n, int n_q) {
+  PathTruth truth;
+  truth.n = n;
+  truth.n_q = n_q;
+  truth.period_s = config.period_s;
+  truth.reaction_s = config.reaction_s;
+  truth.state_age_s = config.state_age_s;
+  truth.limits = config.limits;
+  truth.q_error = config.q_error;
+  truth.qd_error = config.qd_error;
+  truth.tracking_error = config.tracking_error;
+  truth.n_older =
+      static_cast<int>(std::ceil((config.reaction_s + config.state_age_s) / config.period_s)) + 2;
+  return truth;
+}
+
+}  // namespace
+
+TubeHunt HuntTubes(const Wheelchair& model, const WheelchairConfig& truth,
+                   const TubeHuntOptions& options) {
+  const double dt = StepOf(options, truth.period_s);
+  return HuntEscapes(
+      TruthOf(truth, 2, 3), options.cases, options.seed, dt, options.stop_at_first,
+      [](Random& rng) {
+        return Joints{rng.Uniform(-5, 5), rng.Uniform(-5, 5), rng.Uniform(-3, 3)};
+      },
+      [](const Joints& q, const Joints& rate, double h) { return Wheelchair::Arc(q, rate, h); },
+      [&](const RobotState& state, const Joints& previous, const Joints& u, Manoeuvre* m) {
+        model.Predict(state, previous, u, m);
+      },
+      [&](const Manoeuvre& m, double t, const Joints& q, const Joints&, bool moving) {
+        return Escape(model, m, t, q, moving, dt);
+      });
+}
+
+TubeHunt HuntTubes(const Arm& model, const ArmConfig& truth, const TubeHuntOptions& options) {
+  const double dt = StepOf(options, truth.period_s);
+  const int n = model.n();
+  return HuntEscapes(
+      TruthOf(truth, n, n), options.cases, options.seed, dt, options.stop_at_first,
+      [&](Random& rng) {
+        Joints q{};
+        for (int j = 0; j < n; ++j)
+          q[j] = rng.Uniform(std::max(-3.2, truth.limits.q_lower[j]),
+                             std::min(3.2, truth.limits.q_upper[j]));
+        return q;
+      },
+      [n](const Joints& q, const Joints& rate, double h) {
+        Joints next = q;
+        for (int j = 0; j < n; ++j) next[j] += rate[j] * h;
+        return next;
+      },
+      [&](const RobotState& state, const Joints& previous, const Joints& u, Manoeuvre* m) {
+        model.Predict(state, previous, u, m);
+      },
+      [&](const Manoeuvre& m, double t, const Joints& q, const Joints& qd, bool moving) {
+        return Escape(model, m, t, q, qd, moving, dt);
+      });
+}
+
+TubeHunt HuntTubes(const RobotModel& model, const TubeHuntOptions& options) {
+  if (const auto* chair = dynamic_cast<const Wheelchair*>(&model))
+    return HuntTubes(*chair, chair->config(), options);
+  if (const auto* arm = dynamic_cast<const Arm*>(&model))
+    return HuntTubes(*arm, arm->config(), options);
+  if (const auto* exo = dynamic_cast<const Exoskeleton*>(&model))
+    return HuntTubes(*exo, exo->config(), options);
+  return {};
+}
+
+}  // namespace saferl::robot
