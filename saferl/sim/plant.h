@@ -1,7 +1,8 @@
 #pragma once
-// A robot that can be driven in simulation: closed-form (closed_form.h, fast, with hostile freedom inside the
-// model's stated uncertainty) or rigid-body physics (mujoco_plant.h). Both take the Command that left the gate and
-// keep the receiver's promise: nothing newer within valid_for = brake alone at the rated deceleration.
+// A robot that can be driven in simulation: closed-form (closed_form.h, fast, with hostile freedom
+// inside the model's stated uncertainty) or rigid-body physics (mujoco_plant.h). Both take the
+// Command that left the gate and keep the receiver's promise: nothing newer within valid_for =
+// brake alone at the rated deceleration.
 //
 // Units: SI; time is simulated. RT: no.
 
@@ -18,7 +19,8 @@ class Plant {
   virtual ~Plant() = default;
   /// Puts the robot at `q`, at rest, at time `now_ns`, forgetting pending commands.
   virtual void Reset(const robot::Joints& q, int64_t now_ns) = 0;
-  /// A command arrives; it starts to act `delay_s` after command.issued_ns (<= the robot's reaction time).
+  /// A command arrives; it starts to act `delay_s` after command.issued_ns (<= the robot's reaction
+  /// time).
   virtual void Apply(const safety::Command& command, double delay_s) = 0;
   /// Advances simulated time by `dt_s` (any length; integrates inside).
   virtual void Advance(double dt_s) = 0;
