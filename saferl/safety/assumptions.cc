@@ -216,6 +216,7 @@ void CheckConstraints(const SafetyModel& safety, const AssumptionModel& model,
       if (!inside || !slow) reasons->Add(Reason::kConstraintViolated);
     }
   }
+  if (robot.kind() == robot::Kind::kExoskeleton) return;
   if (Moves(robot, observation, previous)) CheckOverlap(safety, observation, now_ns, reasons);
 }
 

@@ -22,7 +22,7 @@ class Contact final : public Constraint {
   ConstraintId id() const override { return ConstraintId::kContact; }
 
   void AddRows(const Situation& s, RowSet* rows) const override {
-    if (s.base_radius_m > 0) return;
+    if (s.base_radius_m > 0 || !MovesAmongThings(*s.robot)) return;
     std::array<math::Capsule, robot::kMaxParts> part;
     std::array<int, robot::kMaxParts> index;
     size_t n_parts = 0;
@@ -49,7 +49,7 @@ class Contact final : public Constraint {
 
   double Margin(const Situation& s, const robot::Manoeuvre& m) const override {
     double worst = std::numeric_limits<double>::infinity();
-    if (s.base_radius_m > 0 || m.at_rest) return worst;
+    if (s.base_radius_m > 0 || m.at_rest || !MovesAmongThings(*s.robot)) return worst;
     for (int i = 0; i < s.n_people; ++i) {
       if (!by_contact_[Of(s, i)]) continue;
       math::Capsule part = s.part_W[i];

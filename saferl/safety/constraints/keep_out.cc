@@ -16,7 +16,7 @@ class KeepOut final : public Constraint {
   ConstraintId id() const override { return ConstraintId::kKeepOut; }
 
   void AddRows(const Situation& s, RowSet* rows) const override {
-    if (s.n_static == 0) return;
+    if (s.n_static == 0 || !MovesAmongThings(*s.robot)) return;
     const double hold = RowHold_s(*s.robot);
     const double brake_time = hold + BrakeTime_s(*s.robot, s.wanted);
     std::array<robot::Nearness, kMaxKeepOutRows> near;
@@ -35,7 +35,7 @@ class KeepOut final : public Constraint {
   }
 
   double Margin(const Situation& s, const robot::Manoeuvre& m) const override {
-    if (m.at_rest) return std::numeric_limits<double>::infinity();
+    if (m.at_rest || !MovesAmongThings(*s.robot)) return std::numeric_limits<double>::infinity();
     const Bound bound = SweepBound(s, m);
     const double outside = math::Norm(bound.center_W - s.static_center_W) + bound.radius_m;
     // Beyond the disc in which shapes were collected nothing is known.

@@ -58,6 +58,11 @@ inline double BrakeAlong(const Situation& s, const robot::Joints& gradient) {
   return approach > 0 && t > 0 ? approach / t : most;
 }
 
+/// False for a robot that is worn: bystanders and furniture are not its promise.
+inline bool MovesAmongThings(const robot::RobotModel& robot) {
+  return robot.kind() != robot::Kind::kExoskeleton;
+}
+
 /// A ball (or, for a wheeled base, a disc on the floor) around everything that a manoeuvre sweeps.
 struct Bound {
   math::Vec3 center_W;

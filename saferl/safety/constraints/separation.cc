@@ -20,6 +20,7 @@ class Separation final : public Constraint {
   ConstraintId id() const override { return ConstraintId::kSeparation; }
 
   void AddRows(const Situation& s, RowSet* rows) const override {
+    if (!MovesAmongThings(*s.robot)) return;
     const double hold = RowHold_s(*s.robot);
     const double brake_time = hold + BrakeTime_s(*s.robot, s.wanted);
     std::array<math::Capsule, robot::kMaxParts> part;
@@ -46,7 +47,8 @@ class Separation final : public Constraint {
   }
 
   double Margin(const Situation& s, const robot::Manoeuvre& m) const override {
-    if (m.at_rest || s.n_people == 0) return std::numeric_limits<double>::infinity();
+    if (m.at_rest || s.n_people == 0 || !MovesAmongThings(*s.robot))
+      return std::numeric_limits<double>::infinity();
     std::array<math::Capsule, robot::kMaxParts> part;
     std::array<double, robot::kMaxParts> grown;
     const size_t n = Collect(s, &part, &grown);

@@ -25,7 +25,7 @@ class Workspace final : public Constraint {
   ConstraintId id() const override { return ConstraintId::kWorkspace; }
 
   void AddRows(const Situation& s, RowSet* rows) const override {
-    if (s.base_radius_m > 0 || balls_.empty()) return;
+    if (s.base_radius_m > 0 || balls_.empty() || !MovesAmongThings(*s.robot)) return;
     std::array<robot::Nearness, 8> near;
     const int n = s.robot->Near(s.observation->robot, s.placement, balls_, 0.3, near);
     for (int k = 0; k < n; ++k) {
@@ -40,7 +40,7 @@ class Workspace final : public Constraint {
 
   double Margin(const Situation& s, const robot::Manoeuvre& m) const override {
     double worst = std::numeric_limits<double>::infinity();
-    if (s.base_radius_m > 0 || m.at_rest) return worst;
+    if (s.base_radius_m > 0 || m.at_rest || !MovesAmongThings(*s.robot)) return worst;
     for (const HalfSpace& h : half_spaces_) {
       for (int k = 0; k < m.n; ++k) {
         const robot::ManoeuvreSample& sample = m.sample[k];
