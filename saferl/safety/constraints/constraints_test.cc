@@ -8,6 +8,7 @@
 
 #include "saferl/base/data_path.h"
 #include "saferl/base/file.h"
+#include "saferl/robot/exoskeleton.h"
 #include "saferl/robot/wheelchair.h"
 #include "saferl/safety/constraints/contact.h"
 #include "saferl/safety/constraints/rows.h"
@@ -229,6 +230,34 @@ TEST(TipOver, HardBrakingMustNotPitchTheChair) {
   m.sample[0].qd = {1.0, 0};
   EXPECT_GT(MakeTipOver({0.5, 0.4, 0.3, 0.25, 0.0, 1.2})->Margin(s, m), 0);
   EXPECT_LT(MakeTipOver({2.5, 0.4, 0.3, 0.25, 0.0, 1.2})->Margin(s, m), 0);
+}
+
+TEST(InteractionForce, LimitsWhatIsAddedToGravity) {
+  const auto robot = robot::LoadRobot("exoskeleton");
+  ASSERT_TRUE(robot.ok()) << robot.status();
+  const auto& exo = static_cast<const robot::Exoskeleton&>(**robot);
+  Situation s;
+  robot::Observation o;
+  o.robot.q = {0.4, 0.6, 0.2, 0.5};
+  s.robot = &exo;
+  s.observation = &o;
+  s.brake = exo.Brake(o.robot, {});
+  const robot::Joints gravity = exo.Gravity(o.robot.q);
+  const auto limit = MakeInteractionForce({60, 25, 60, 25});
+  robot::Manoeuvre m;
+  s.candidate = gravity;
+  EXPECT_NEAR(limit->Margin(s, m), 25, 1e-9);
+  s.candidate[0] += 59;
+  EXPECT_NEAR(limit->Margin(s, m), 1, 1e-9);
+  s.candidate[0] += 2;
+  EXPECT_LT(limit->Margin(s, m), 0);
+  RowSet rows;
+  limit->AddRows(s, &rows);
+  EXPECT_EQ(rows.n, 8);
+  s.candidate = s.brake = {200, 80, 0, 0};  // a stop may push harder
+  s.candidate[2] = gravity[2];
+  s.candidate[3] = gravity[3];
+  EXPECT_GE(limit->Margin(s, m), 0);
 }
 
 TEST(Constraint, WhatDoesNotApplyHasNoRowsAndNoBound) {
