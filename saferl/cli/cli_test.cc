@@ -233,6 +233,8 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   EXPECT_TRUE(shown.is_map());
   EXPECT_EQ(Saferl("policy show p.policy").code, 0);
   EXPECT_EQ(Json("policy verify p.policy").Find("sha256")->text().size(), 64u);
+  EXPECT_EQ(*Json("evaluate p.policy --episodes 8 --threads 1").Find("episodes")->AsInt64(), 8);
+  ExpectRefused("evaluate p.policy --task speed_track", "policy 'policy'");
   EXPECT_EQ(Saferl("policy export p.policy --onnx p.onnx").code, 0);
   const Node imported = Json("policy import p.onnx --like p.policy --out q.policy");
   ASSERT_TRUE(imported.is_map());

@@ -7,6 +7,7 @@
 #include "saferl/base/table.h"
 #include "saferl/base/text.h"
 #include "saferl/base/yaml.h"
+#include "saferl/cli/estimate.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/learn/trainer.h"
 
@@ -55,45 +56,20 @@ std::string Note(const learn::IterationReport& report) {
              report.feasible ? ", limits kept" : ", limits not kept yet");
 }
 
-void WriteEstimate(const char* name, const learn::Estimate& e, JsonWriter* w) {
-  w->Key(name)
-      .BeginObject()
-      .Field("mean", e.mean)
-      .Field("low95", e.low)
-      .Field("high95", e.high)
-      .EndObject();
-}
-
-void Answer(const learn::Trainer& trainer, const learn::Evaluation& test, bool feasible,
-            const std::string& out, int64_t steps, double steps_per_s, Console& console) {
-  const std::vector<double>& limits = trainer.limits();
+void Answer(const learn::Trainer& trainer, const learn::Evaluation& test,
+            const learn::IterationReport& last, const std::string& out, Console& console) {
   if (console.json()) {
     JsonWriter w;
-    w.BeginObject().Field("package", out).Field("task", trainer.spec().name).Field("steps", steps);
-    w.Field("steps_per_s", steps_per_s)
-        .Field("keeps_limits", feasible)
-        .Field("test_episodes", test.episodes);
-    WriteEstimate("return", test.episode_return, &w);
-    WriteEstimate("success", test.success, &w);
-    w.Key("costs").BeginArray();
-    for (size_t k = 0; k < limits.size(); ++k) {
-      w.BeginObject().Field("name", trainer.spec().cost_names[k]).Field("limit", limits[k]);
-      WriteEstimate("measured", test.cost[k], &w);
-      w.EndObject();
-    }
-    console.Out(w.EndArray().EndObject().Take() + "\n");
+    w.BeginObject()
+        .Field("package", out)
+        .Field("task", trainer.spec().name)
+        .Field("steps", last.steps);
+    w.Field("steps_per_s", last.steps_per_s).Field("keeps_limits", last.feasible);
+    WriteEvaluation(test, trainer.spec(), trainer.limits(), &w);
+    console.Out(w.EndObject().Take() + "\n");
     return;
   }
-  Table table({"on unseen worlds", "mean", "95 % from", "to", "limit"});
-  const auto row = [&](const std::string& name, const learn::Estimate& e,
-                       const std::string& limit) {
-    table.Row({name, Significant(e.mean), Significant(e.low), Significant(e.high), limit});
-  };
-  row("return", test.episode_return, "");
-  row("goals reached", test.success, "");
-  for (size_t k = 0; k < limits.size(); ++k)
-    row(trainer.spec().cost_names[k], test.cost[k], Significant(limits[k]));
-  console.Out(table.Text(console.colour()));
+  console.Out(EvaluationText(test, trainer.spec(), trainer.limits(), console.colour()));
   console.Out(Cat("\nwrote ", out, "\n"));
 }
 
@@ -135,7 +111,7 @@ StatusOr<ExitCode> RunTrain(const Args& args, Console& console) {
   SAFERL_RETURN_IF_ERROR(policy::SavePackage(trainer->Export(args.text("--name")), out));
   SAFERL_ASSIGN_OR_RETURN(const learn::Evaluation test,
                           trainer->Test(static_cast<int>(args.whole("--episodes")), config.seed));
-  Answer(*trainer, test, last.feasible, out, last.steps, last.steps_per_s, console);
+  Answer(*trainer, test, last, out, console);
   return ExitCode::kOk;
 }
 

@@ -3,10 +3,10 @@
 namespace saferl::cli {
 
 std::vector<Verb> Verbs() {
-  return {TrainVerb(),         ReplayVerb(),       PolicyShowVerb(), PolicyExportVerb(),
-          PolicyImportVerb(),  PolicyVerifyVerb(), RobotCheckVerb(), BenchTickVerb(),
-          BenchQpVerb(),       BenchPolicyVerb(),  BenchTrainVerb(), ConfigCheckVerb(),
-          ConfigExplainVerb(), VersionVerb(),      CompletionVerb()};
+  return {TrainVerb(),        EvaluateVerb(),      ReplayVerb(),       PolicyShowVerb(),
+          PolicyExportVerb(), PolicyImportVerb(),  PolicyVerifyVerb(), RobotCheckVerb(),
+          BenchTickVerb(),    BenchQpVerb(),       BenchPolicyVerb(),  BenchTrainVerb(),
+          ConfigCheckVerb(),  ConfigExplainVerb(), VersionVerb(),      CompletionVerb()};
 }
 
 }  // namespace saferl::cli

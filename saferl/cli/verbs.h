@@ -8,12 +8,14 @@
 namespace saferl::cli {
 
 Verb TrainVerb();
+Verb EvaluateVerb();
 Verb ReplayVerb();
 Verb PolicyShowVerb();
 Verb PolicyExportVerb();
 Verb PolicyImportVerb();
 Verb PolicyVerifyVerb();
 Verb RobotCheckVerb();
+Verb ProveSafetyVerb();
 Verb BenchTickVerb();
 Verb BenchQpVerb();
 Verb BenchPolicyVerb();
