@@ -43,6 +43,15 @@ struct ArmLink {
   math::Capsule capsule;  ///< [m]
 };
 
+/// Points on a link's skin as the URDF draws it, in the frame of its joint: what the capsules have
+/// to cover.
+struct ArmSkin {
+  std::string link;
+  int joint = -1;
+  std::vector<math::Vec3> points_m;
+  int n_meshes = 0;  ///< shapes that were not looked into
+};
+
 /// Everything that the files say about an arm.
 struct ArmConfig {
   std::string name = "arm";
@@ -54,6 +63,7 @@ struct ArmConfig {
   math::Pose x_WBase;            ///< where the arm is mounted
   std::vector<ArmJoint> joints;  ///< 1 to kMaxDof
   std::vector<ArmLink> links;    ///< 1 to kMaxLinks
+  std::vector<ArmSkin> skins;    ///< for CheckRobot only
   math::Pose x_LastTool;         ///< tool in the last joint's frame
 };
 

@@ -248,6 +248,12 @@ StatusOr<ArmConfig> ToConfig(const Node& file, const ArmFile& read) {
   Chain chain;
   SAFERL_RETURN_IF_ERROR(BuildChain(file, *urdf, read, &c, &chain));
   SAFERL_RETURN_IF_ERROR(BuildLinks(file, read, chain, &c));
+  for (const UrdfSkin& skin : urdf->skins) {
+    const Chain::Frame& frame = chain.frame.at(skin.link);
+    ArmSkin out{skin.link, frame.joint, {}, skin.n_meshes};
+    for (const math::Vec3 p : skin.points_m) out.points_m.push_back(frame.x_JLink * p);
+    c.skins.push_back(std::move(out));
+  }
   const int n = static_cast<int>(c.joints.size());
   SAFERL_RETURN_IF_ERROR(Spread(file, "limits.joint_rate_rad_s2", read.limits.joint_rate_rad_s2, n,
                                 &c.limits.command_rate));

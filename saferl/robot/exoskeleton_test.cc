@@ -149,8 +149,7 @@ TEST(ExoskeletonTest, TheEndsOfTheRangeHoldForLong) {
       u = exo->Brake(seen, u);
       for (int step = 0; step < 8; ++step) {
         Joints torque = u;
-        for (int j = 0; j < kExoJoints; ++j)
-          torque[j] += side * exo->tracking_error()[j];
+        for (int j = 0; j < kExoJoints; ++j) torque[j] += side * exo->tracking_error()[j];
         const Joints a = exo->Acceleration(q, qd, torque);
         for (int j = 0; j < kExoJoints; ++j) {
           qd[j] += 0.00025 * a[j];

@@ -8,6 +8,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <numbers>
 
 #include "saferl/base/node.h"
 #include "saferl/base/text.h"
@@ -58,15 +59,18 @@ bool Finite(const UrdfJoint& j) {
   return std::isfinite(sum);
 }
 
+math::Pose ToPose(const urdf::Pose& pose) {
+  double roll = 0, pitch = 0, yaw = 0;
+  pose.rotation.getRPY(roll, pitch, yaw);
+  return {math::RollPitchYaw(roll, pitch, yaw),
+          {pose.position.x, pose.position.y, pose.position.z}};
+}
+
 StatusOr<UrdfJoint> Convert(std::string_view name, const urdf::Joint& joint) {
   UrdfJoint out;
   out.name = joint.name;
   out.child_link = joint.child_link_name;
-  const urdf::Pose& origin = joint.parent_to_joint_origin_transform;
-  double roll = 0, pitch = 0, yaw = 0;
-  origin.rotation.getRPY(roll, pitch, yaw);
-  out.x_PJ = {math::RollPitchYaw(roll, pitch, yaw),
-              {origin.position.x, origin.position.y, origin.position.z}};
+  out.x_PJ = ToPose(joint.parent_to_joint_origin_transform);
   if (joint.type == urdf::Joint::REVOLUTE || joint.type == urdf::Joint::CONTINUOUS) {
     out.turns = true;
     const math::Vec3 axis{joint.axis.x, joint.axis.y, joint.axis.z};
@@ -98,6 +102,49 @@ StatusOr<UrdfJoint> Convert(std::string_view name, const urdf::Joint& joint) {
   }
   if (!Finite(out)) return Bad(name, Cat("joint '", joint.name, "': origin or axis is not finite"));
   return out;
+}
+
+/// Points all over a shape's surface; a mesh gives none.
+std::vector<math::Vec3> SkinOf(const urdf::Geometry& geometry) {
+  std::vector<math::Vec3> points;
+  if (geometry.type == urdf::Geometry::CYLINDER) {
+    const auto& c = static_cast<const urdf::Cylinder&>(geometry);
+    for (int level = 0; level <= 4; ++level)
+      for (int i = 0; i < 16; ++i) {
+        const double angle = 2 * std::numbers::pi * i / 16;
+        points.push_back({c.radius * std::cos(angle), c.radius * std::sin(angle),
+                          c.length * (0.25 * level - 0.5)});
+      }
+  } else if (geometry.type == urdf::Geometry::SPHERE || geometry.type == urdf::Geometry::BOX) {
+    // The 26 directions of a cube's corners, edges and faces.
+    for (int i = 0; i < 27; ++i) {
+      const math::Vec3 d{i % 3 - 1.0, i / 3 % 3 - 1.0, i / 9 - 1.0};
+      if (d == math::Vec3{}) continue;
+      if (geometry.type == urdf::Geometry::SPHERE) {
+        points.push_back(static_cast<const urdf::Sphere&>(geometry).radius * math::Normalized(d));
+      } else {
+        const auto& half = static_cast<const urdf::Box&>(geometry).dim;
+        points.push_back({0.5 * half.x * d.x, 0.5 * half.y * d.y, 0.5 * half.z * d.z});
+      }
+    }
+  }
+  return points;
+}
+
+UrdfSkin SkinOfLink(const urdf::Link& link) {
+  UrdfSkin skin;
+  skin.link = link.name;
+  const auto take = [&](const urdf::GeometrySharedPtr& geometry, const urdf::Pose& origin) {
+    if (geometry == nullptr) return;
+    const math::Pose x = ToPose(origin);
+    const std::vector<math::Vec3> points = SkinOf(*geometry);
+    skin.n_meshes += points.empty() ? 1 : 0;
+    for (const math::Vec3 p : points) skin.points_m.push_back(x * p);
+  };
+  for (const auto& shape : link.collision_array) take(shape->geometry, shape->origin);
+  if (link.collision_array.empty())
+    for (const auto& shape : link.visual_array) take(shape->geometry, shape->origin);
+  return skin;
 }
 
 std::string KnownLinks(const urdf::ModelInterface& model, const std::string& wanted) {
@@ -134,8 +181,10 @@ StatusOr<UrdfChain> ParseUrdfChain(std::string_view text, std::string_view name,
     }
     SAFERL_ASSIGN_OR_RETURN(UrdfJoint joint, Convert(name, *link->parent_joint));
     chain.joints.insert(chain.joints.begin(), std::move(joint));
+    chain.skins.insert(chain.skins.begin(), SkinOfLink(*link));
     at = link->parent_joint->parent_link_name;
   }
+  chain.skins.insert(chain.skins.begin(), SkinOfLink(*model->getLink(base_link)));
   return chain;
 }
 

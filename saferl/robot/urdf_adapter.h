@@ -26,10 +26,19 @@ struct UrdfJoint {
   double lower_rad = 0, upper_rad = 0, velocity_rad_s = 0, effort_nm = 0;
 };
 
-/// Joints from base_link to tip_link, in that order.
+/// Points on the skin of a link as its collision (else visual) shapes draw it, in the link's frame.
+struct UrdfSkin {
+  std::string link;
+  std::vector<math::Vec3> points_m;
+  int n_meshes = 0;  ///< shapes that were not looked into
+};
+
+/// Joints from base_link to tip_link, in that order, and the skin of every link on the way, base
+/// first.
 struct UrdfChain {
   std::string robot_name;
   std::vector<UrdfJoint> joints;
+  std::vector<UrdfSkin> skins;
 };
 
 inline constexpr size_t kMaxUrdfBytes = size_t{1} << 20;
