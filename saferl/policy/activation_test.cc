@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -32,12 +33,12 @@ TEST(Activation, TanhIsWithin3e7OfTheTruthAndNeverAboveOne) {
   RecordProperty("worst_error", std::to_string(worst * 1e9) + "e-9");
 }
 
-TEST(Activation, TanhIsMonotoneAndExactAtTheEnds) {
+TEST(Activation, TanhIsMonotoneToTwoUlpsAndExactAtTheEnds) {
   float before = 0;
   for (float x = 7.0F; x < 12.0F; x = std::nextafter(x, 20.0F)) {
     const float y = Tanh(x);
-    ASSERT_GE(y, before - 6e-8F) << x;  // one unit in the last place below 1
-    before = y;
+    ASSERT_GE(y, before - 1.2e-7F) << x;  // two units in the last place below 1
+    before = std::max(before, y);
     if (x >= 10.0F) {
       ASSERT_EQ(y, 1.0F) << x;
     }
@@ -97,7 +98,7 @@ TEST_P(KernelActivation, TanhIsWithin3e7OfTheTruthOddAndNeverAboveOne) {
 
 INSTANTIATE_TEST_SUITE_P(EachKernel, KernelActivation,
                          ::testing::Values(Kernel::kPortable, Kernel::kAvx2),
-                         [](const auto& info) { return Name(info.param); });
+                         [](const auto& test) { return Name(test.param); });
 
 }  // namespace
 }  // namespace saferl::policy

@@ -1,0 +1,142 @@
+// Our ONNX files against the onnx package's reference evaluator, both ways (tools/test_onnx.py).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+
+#include "saferl/base/file.h"
+#include "saferl/base/random.h"
+#include "saferl/policy/policy.h"
+#include "saferl/policy/spec_builder.h"
+
+namespace saferl::policy {
+namespace {
+
+constexpr const char* kRoot = SAFERL_SOURCE_DIR;
+
+/// Runs a command; its standard output. The test fails when the command does.
+std::string RunCommand(const std::string& command) {
+  FILE* pipe = popen(command.c_str(), "r");
+  std::string out;
+  char buffer[256];
+  while (pipe != nullptr && std::fgets(buffer, sizeof buffer, pipe) != nullptr) out += buffer;
+  EXPECT_EQ(pclose(pipe), 0) << command;
+  return out;
+}
+
+std::string Python() {
+  std::string python =
+      RunCommand(std::string("'") + kRoot + "/tools/python_env' numpy==2.1.3 onnx==1.17.0");
+  while (!python.empty() && python.back() == '\n') python.pop_back();
+  return python;
+}
+
+std::string Script(const std::string& args) {
+  return RunCommand("'" + Python() + "' '" + kRoot + "/tools/test_onnx.py' " + args);
+}
+
+/// A float32 (rows x cols) array in NumPy's file format, version 1.0.
+struct Rows {
+  size_t rows = 0, cols = 0;
+  std::vector<float> values;
+  std::span<const float> row(size_t r) const { return std::span(values).subspan(r * cols, cols); }
+};
+
+void WriteNpy(const Rows& rows, const std::string& path) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
+                       std::to_string(rows.rows) + ", " + std::to_string(rows.cols) + "), }";
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  const auto length = static_cast<uint16_t>(header.size());
+  bytes.append(reinterpret_cast<const char*>(&length), 2);
+  bytes += header;
+  bytes.append(reinterpret_cast<const char*>(rows.values.data()), rows.values.size() * 4);
+  ASSERT_TRUE(WriteFileAtomic(path, bytes).ok());
+}
+
+Rows ReadNpy(const std::string& path) {
+  const auto bytes = ReadFile(path);
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  Rows rows;
+  if (!bytes.ok()) return rows;
+  uint16_t length = 0;
+  std::memcpy(&length, bytes->data() + 8, 2);
+  const std::string header = bytes->substr(10, length);
+  EXPECT_NE(header.find("'<f4'"), std::string::npos);
+  const size_t shape = header.find('(');
+  EXPECT_EQ(std::sscanf(header.c_str() + shape, "(%zu, %zu", &rows.rows, &rows.cols), 2);
+  rows.values.resize(rows.rows * rows.cols);
+  EXPECT_EQ(bytes->size(), 10 + length + rows.values.size() * 4U);
+  std::memcpy(rows.values.data(), bytes->data() + 10 + length, rows.values.size() * 4);
+  return rows;
+}
+
+/// max |ours - theirs| over all rows.
+double WorstDifference(const Policy& policy, const Rows& in, const Rows& out) {
+  EXPECT_EQ(in.rows, out.rows);
+  EXPECT_EQ(out.cols, static_cast<size_t>(policy.spec().n_act()));
+  PolicyScratch scratch;
+  std::vector<float> action(out.cols);
+  double worst = 0;
+  for (size_t r = 0; r < in.rows; ++r) {
+    EXPECT_TRUE(policy.Forward(in.row(r), action, &scratch));
+    for (size_t k = 0; k < out.cols; ++k) {
+      worst = std::max(worst, std::abs(static_cast<double>(action[k]) - out.row(r)[k]));
+    }
+  }
+  return worst;
+}
+
+std::string TempDirectory(const std::string& name) {
+  const std::string path = ::testing::TempDir() + "policy_onnx_" + name;
+  std::filesystem::create_directories(path);
+  return path;
+}
+
+TEST(OnnxPython, ReferenceEvaluatorAgreesWithWhatWeExport) {
+  const std::string dir = TempDirectory("export");
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    Random random(seed);
+    const std::vector<int> hidden = {64, 40};
+    PolicySpec spec = MakeGaussianMlp(48, 8, hidden, seed);
+    for (float& w : spec.layers.back().weight) w *= 50.0F;
+    spec.layers[0].activation = static_cast<Activation>(seed % 3);
+    spec.squash = seed != 3;
+    if (seed > 0) {
+      for (float& m : spec.obs_mean) m = static_cast<float>(random.Normal());
+      for (float& s : spec.obs_std) s = static_cast<float>(random.Uniform(0.5, 2));
+      for (float& s : spec.action_scale) s = static_cast<float>(random.Uniform(0.5, 2));
+      for (float& o : spec.action_offset) o = static_cast<float>(random.Normal());
+      spec.obs_clip = 1.5F;
+    }
+    Rows in{32, 48, {}};
+    for (size_t i = 0; i < in.rows * in.cols; ++i)
+      in.values.push_back(static_cast<float>(random.Normal()));
+    ASSERT_TRUE(ExportOnnx(spec, dir + "/model.onnx").ok());
+    WriteNpy(in, dir + "/in.npy");
+    Script("evaluate '" + dir + "/model.onnx' '" + dir + "/in.npy' '" + dir + "/out.npy'");
+    EXPECT_LE(WorstDifference(**Policy::Create(spec), in, ReadNpy(dir + "/out.npy")), 1e-5) << seed;
+  }
+}
+
+TEST(OnnxPython, WeAgreeWithTheReferenceEvaluatorOnModelsOfOtherTools) {
+  const std::string dir = TempDirectory("import");
+  std::istringstream names(Script("make '" + dir + "'"));
+  int models = 0;
+  for (std::string name; names >> name; ++models) {
+    const auto spec = ImportOnnx(dir + "/" + name + ".onnx");
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    const Rows in = ReadNpy(dir + "/" + name + ".in.npy");
+    const Rows out = ReadNpy(dir + "/" + name + ".out.npy");
+    EXPECT_LE(WorstDifference(**Policy::Create(*spec), in, out), 1e-5) << name;
+  }
+  EXPECT_EQ(models, 5);
+}
+
+}  // namespace
+}  // namespace saferl::policy

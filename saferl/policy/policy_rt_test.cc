@@ -1,0 +1,45 @@
+#include <gtest/gtest.h>
+
+#include "saferl/base/rt_guard/rt_guard.h"
+#include "saferl/policy/kernel.h"
+#include "saferl/policy/spec_builder.h"
+
+namespace saferl::policy {
+namespace {
+
+class PolicyRealTime : public ::testing::TestWithParam<Kernel> {};
+
+TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
+  const std::vector<int> hidden = {64, 64};
+  const auto made = PolicyAccess::CreateWithKernel(MakeGaussianMlp(48, 8, hidden, 1), GetParam());
+  ASSERT_EQ(made.ok(), CanRun(GetParam()));
+  if (!made.ok()) return;
+  const Policy& policy = **made;
+  const std::vector<float> observation(48, 0.3F);
+  std::vector<float> action(8);
+  PolicyScratch scratch;
+  ASSERT_TRUE(policy.Forward(observation, action, &scratch));
+  bool ran = true;
+  RtCounts counts;
+  {
+    const RtScope scope(&counts);
+    for (int i = 0; i < 1000; ++i) ran = ran && policy.Forward(observation, action, &scratch);
+  }
+  EXPECT_TRUE(ran);
+  EXPECT_EQ(counts.allocations, 0);
+  EXPECT_EQ(counts.frees, 0);
+  EXPECT_EQ(counts.locks, 0);
+  EXPECT_EQ(counts.page_faults, 0);
+  const auto calls = CountSyscalls([&] {
+    for (int i = 0; i < 1000; ++i) policy.Forward(observation, action, &scratch);
+  });
+  ASSERT_TRUE(calls.ok()) << calls.status();
+  EXPECT_EQ(calls->calls, 0) << "first: " << calls->first;
+}
+
+INSTANTIATE_TEST_SUITE_P(EachKernel, PolicyRealTime,
+                         ::testing::Values(Kernel::kPortable, Kernel::kAvx2),
+                         [](const auto& test) { return Name(test.param); });
+
+}  // namespace
+}  // namespace saferl::policy

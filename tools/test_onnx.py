@@ -1,0 +1,121 @@
+"""Crosses saferl's ONNX files with the reference evaluator of the onnx package. Called by onnx_python_test.
+
+  test_onnx.py evaluate MODEL INPUT OUTPUT   checks MODEL, runs it on the rows of INPUT (.npy), writes OUTPUT (.npy)
+  test_onnx.py make DIR                      writes models as other tools make them, with inputs and outputs:
+                                             DIR/<name>.onnx, DIR/<name>.in.npy, DIR/<name>.out.npy; prints the names
+"""
+
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+
+def evaluate(model_path, input_path, output_path):
+    model = onnx.load(model_path)
+    onnx.checker.check_model(model, full_check=True)
+    rows = np.load(input_path)
+    (result,) = ReferenceEvaluator(model).run(None, {model.graph.input[0].name: rows})
+    np.save(output_path, result.astype(np.float32))
+
+
+class Chain:
+    """A model under construction: one value that each step replaces."""
+
+    def __init__(self, rng, n_in, opset, raw):
+        self.rng, self.opset, self.raw = rng, opset, raw
+        self.nodes, self.constants = [], []
+        self.n_in = self.width = n_in
+        self.value = "obs"
+
+    def constant(self, array):
+        name = f"c{len(self.constants)}"
+        array = np.asarray(array, np.float32)
+        if self.raw:
+            tensor = numpy_helper.from_array(array, name)
+        else:
+            tensor = helper.make_tensor(name, TensorProto.FLOAT, array.shape, array.flatten().tolist())
+        self.constants.append(tensor)
+        return name
+
+    def node(self, op, *others, first=True, **attributes):
+        out = f"v{len(self.nodes)}"
+        inputs = [self.value, *others] if first else [*others, self.value]
+        self.nodes.append(helper.make_node(op, inputs, [out], **attributes))
+        self.value = out
+        return self
+
+    def weight(self, n_out, transposed):
+        w = self.rng.normal(0, 1 / np.sqrt(self.width), (self.width, n_out))
+        self.width = n_out
+        return self.constant(w.T.copy() if transposed else w)
+
+    def gemm(self, n_out, trans_b=0, bias=True, **attributes):
+        inputs = [self.weight(n_out, trans_b)]
+        if bias:
+            inputs.append(self.constant(self.rng.normal(0, 0.3, bias if isinstance(bias, tuple) else (n_out,))))
+        return self.node("Gemm", *inputs, transB=trans_b, **attributes)
+
+    def matmul(self, n_out, add_first=False):
+        self.node("MatMul", self.weight(n_out, False))
+        return self.node("Add", self.constant(self.rng.normal(0, 0.3, (n_out,))), first=not add_first)
+
+    def inline_constant(self, value):
+        out = f"k{len(self.nodes)}"
+        self.nodes.append(helper.make_node("Constant", [], [out], value=numpy_helper.from_array(
+            np.asarray(value, np.float32))))
+        return out
+
+    def model(self):
+        graph = helper.make_graph(
+            self.nodes, "policy",
+            [helper.make_tensor_value_info("obs", TensorProto.FLOAT, ["N", self.n_in])],
+            [helper.make_tensor_value_info(self.value, TensorProto.FLOAT, ["N", self.width])],
+            self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def models():
+    def chain(seed, n_in, opset=13, raw=True):
+        return Chain(np.random.default_rng(seed), n_in, opset, raw)
+
+    c = chain(1, 12)  # as torch exports a squashed actor
+    yield "torch_like", c.gemm(64, 1).node("Tanh").gemm(64, 1).node("Tanh").gemm(3, 1).node("Tanh").model()
+    c = chain(2, 7, raw=False)  # as Keras converters do: MatMul, Add; weights as float_data
+    yield "keras_like", c.matmul(20).node("Relu").matmul(33, add_first=True).node("Sigmoid").matmul(2).model()
+    c = chain(3, 5)  # every Gemm attribute and bias shape
+    c.gemm(9, 1, bias=(1, 9), alpha=0.5, beta=2.0).node("Sigmoid").gemm(8, 0, bias=(1,), beta=-1.0).node("Relu")
+    yield "gemm_forms", c.gemm(4, 0, bias=False, alpha=-1.5).model()
+    c = chain(4, 6)  # normaliser in front, scale behind, in pieces
+    c.node("Add", c.constant(c.rng.normal(0, 1, (6,)))).node("Mul", c.constant(c.rng.uniform(0.2, 3, (1, 6))))
+    c.node("Sub", c.constant(0.25)).node("Div", c.constant(c.rng.uniform(0.5, 2, (6,))))
+    c.node("Clip", c.inline_constant(-2.0), c.inline_constant(2.0)).gemm(16).node("Tanh")
+    c.node("Mul", c.constant(c.rng.normal(0, 1, (16,)))).node("Sub", c.constant(c.rng.normal(0, 1, (16,))))
+    c.gemm(3).node("Mul", c.constant(0.7)).node("Tanh").node("Mul", c.constant([1.0, 2.0, 3.0]), first=False)
+    yield "scaled", c.node("Add", c.constant([0.1, 0.2, 0.3])).model()
+    c = chain(5, 3, opset=7)
+    yield "old_opset", c.gemm(8).node("Relu").gemm(1).model()
+
+
+def make(directory):
+    for name, model in models():
+        onnx.save(model, f"{directory}/{name}.onnx")
+        n_in = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+        rows = np.random.default_rng(99).normal(0, 2, (64, n_in)).astype(np.float32)
+        (result,) = ReferenceEvaluator(model).run(None, {"obs": rows})
+        np.save(f"{directory}/{name}.in.npy", rows)
+        np.save(f"{directory}/{name}.out.npy", result.astype(np.float32))
+        print(name)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 5 and sys.argv[1] == "evaluate":
+        evaluate(*sys.argv[2:])
+    elif len(sys.argv) == 3 and sys.argv[1] == "make":
+        make(sys.argv[2])
+    else:
+        sys.exit(__doc__)
