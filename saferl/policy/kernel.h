@@ -2,17 +2,17 @@
 // Inside of Policy::Forward: the packed network and the kernels that run it.
 //
 // Packed network, one block of floats aligned to 64 bytes, read front to back once per Forward:
-//   mean (in8), 1 / std (in8), then per layer its column blocks, then action scale (out8) and
-//   offset (out8).
+//   mean (in8), 1 / std (in8), per layer its column blocks, action scale (out8), offset (out8).
 // A column block holds w outputs, w the largest of 32, 16, 8 that still fits:
-//   bias (w), then for each input k the weights of the w outputs (in8 x w), then zeros up to a
-//   cache line.
+//   bias (w), for each input k the weights of the w outputs (in8 x w), zeros up to a cache line.
 // in8 and out8 are sizes rounded up to 8; what is added is zero, so it changes no sum.
+//
 // Order of summation, the same in both kernels: an output in a block of w has C = 64 / w partial
-// sums (2, 4 or 8), so that 8 independent vector chains hide the latency of the FMA; partial sum c
+// sums (2, 4 or 8), so that 8 independent vector chains hide the latency of the FMA. Partial sum c
 // takes the inputs k = c mod C in rising order, starting from the bias for c = 0; then they are
 // added as a balanced tree. The portable kernel rounds each product where AVX2 fuses it, and
-// differs in the last bits. RT: kernels yes; PackNetwork no.
+// differs in the last bits.
+// RT: kernels yes; PackNetwork no.
 
 #include <cstddef>
 #include <cstdint>

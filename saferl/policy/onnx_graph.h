@@ -2,16 +2,16 @@
 // An ONNX model as plain data, between the adapter (onnx.cc, the only file that knows protobuf) and
 // the conversion to and from a PolicySpec (onnx_import.cc, onnx_export.cc).
 //
-// What can be read: one chain from one float32 input (batch, n_obs) to one output (batch, n_act) of
-//   [Sub | Add | Div | Mul by constants]* [Clip(-c, c)]           the normaliser, optional
-//   (Gemm | MatMul [Add]) [Tanh | Relu | Sigmoid] ...             the layers
-//   [Tanh] [Mul | Add | Sub | Div by constants]*                  squash, action scale and offset,
-//   optional
-// with the weights inside the file, opset 7 to 22. Everything else is an error that names the node
-// and the operator. What is written: the same chain, opset 13, so that writing and reading back
-// gives the same policy. Limits: 16 MiB a file, 64 nodes, 256 wide, 8 layers. No path in a model is
-// ever followed. RT: no. Source: ONNX operator schemas (Gemm-13, MatMul-13, Add-13, Sub-13, Mul-13,
-// Div-13, Clip-13).
+// What can be read: one chain from one float32 input (batch, n_obs) to one output (batch, n_act):
+//   [Sub | Add | Div | Mul by constants]* [Clip(-c, c)]      the normaliser, optional
+//   (Gemm | MatMul [Add]) [Tanh | Relu | Sigmoid] ...        the layers
+//   [Tanh] [Mul | Add | Sub | Div by constants]*             squash and action scale, optional
+// with the weights inside the file, opset 7 to 22.
+// What is written: the same chain, opset 13; reading it back gives the same policy.
+// Limits: 16 MiB a file, 64 nodes, 256 wide, 8 layers. No path in a model is ever followed.
+// Errors: everything else: kInvalidArgument with file, node, operator and what is supported.
+// RT: no.
+// Source: ONNX operator schemas (Gemm-13, MatMul-13, Add-13, Sub-13, Mul-13, Div-13, Clip-13).
 
 #include <cstdint>
 #include <map>

@@ -3,8 +3,8 @@
 //
 // Layout, limits and identity: docs/formats/model_package.md.
 // Errors: kInvalidArgument, as "<file>: offset <n>: <field>: <problem>; <fix>". Nothing is
-// allocated for a length
-//   before it was compared with the bytes that are left.
+// allocated
+//   for a length before it was compared with the bytes that are left.
 // RT: no.
 
 #include <cstddef>

@@ -2,16 +2,17 @@
 // A policy ready to run: observation normaliser + Gaussian MLP + schemas, loaded from one verified
 // package file.
 //
-//   mean(o) = scale_a * squash( W_L act( ... act(W_1 clip((o - mu) / sigma) + b_1) ... ) + b_L ) +
-//   offset_a
+//   z = clip((o - mu) / sigma)
+//   mean(o) = scale * squash(W_L act(... act(W_1 z + b_1) ...) + b_L) + offset
 //
 // Shapes: observation float32 (n_obs), action float32 (n_act); order, meaning and units are in the
-// schema. RT: Load no; Forward yes (no allocation; caller's scratch; AVX2/FMA chosen at load,
-// portable otherwise; each path
-//   is bit-stable: the same input gives the same bits on every run).
+//   schema.
+// RT: Load no; Forward yes (no allocation; caller's scratch; AVX2/FMA chosen at load, portable
+//   otherwise; each path is bit-stable: the same input gives the same bits on every run).
 // Errors: Load verifies the SHA-256 and the golden vectors and says which field is wrong. Forward
-// returns false
-//   when any output is not finite (the Tick then runs without the policy: Reason kPolicyInvalid).
+//   returns false when any input or output is not finite (the Tick then runs without the policy:
+//   Reason kPolicyInvalid).
+// Cost: 48-64-64-8 takes 0.25 us hot (AVX2); `saferl bench policy`.
 // Bytes: docs/formats/model_package.md.
 
 #include <cstdint>

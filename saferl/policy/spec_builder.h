@@ -2,12 +2,12 @@
 // Fresh policy specs: a Gaussian MLP with orthogonal weights, its golden vectors, and a slow exact
 // forward pass.
 //
-// Shapes: as in policy.h. Units: the caller renames fields and sets units, ranges, scale and offset
-// afterwards. Deterministic: the same arguments give the same bytes on every machine. RT: no.
-// Errors: none; sizes are the caller's promise (Policy::Create checks them). Source: Saxe,
-// McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning" (2014), orthogonal
-//   weights; gains sqrt(2) inside and 0.01 at the output as usual for policy gradients
-//   (Andrychowicz et al. 2021).
+// Shapes: as in policy.h. Units: the caller renames fields and sets units, ranges, scale and
+// offset. Deterministic: the same arguments give the same bytes on every machine. RT: no. Errors:
+// none; sizes are the caller's promise (Policy::Create checks them). Source: Saxe, McClelland &
+// Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
+//   linear networks" (2014), orthogonal weights; gains sqrt(2) inside and 0.01 at the output as in
+//   Andrychowicz et al., "What matters in on-policy reinforcement learning?" (2021).
 
 #include <cstdint>
 #include <span>
