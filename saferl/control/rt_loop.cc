@@ -1,0 +1,93 @@
+#include "saferl/control/rt_loop.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "saferl/base/clock.h"
+
+namespace saferl::control {
+
+namespace {
+
+/// One tick at `now`, with its costs recorded.
+void OneTick(const LoopModel& model, int64_t now, LoopClock* clock, LoopPorts* ports,
+             TickInput* input, TickData* data, Decision* decision, LoopStats* stats) {
+  const int64_t start = clock->Now();
+  const bool robots_clock = model.ticks_with_observation_clock;
+  ports->Read(robots_clock ? now : start, input);
+  input->now_ns = robots_clock ? std::max(now, input->observation.stamp_ns) : clock->Now();
+  ++input->sequence;
+  Tick(*model.tick, *input, data, decision);
+  ports->Write(*decision);
+  stats->compute.Record(clock->Now() - start);
+  ++stats->ticks;
+}
+
+bool GoOn(const LoopModel& model, const std::atomic<bool>& stop, const LoopStats& stats) {
+  return !stop.load(std::memory_order_relaxed) &&
+         (model.max_ticks == 0 || stats.ticks < model.max_ticks);
+}
+
+void RunOnTimer(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
+                const std::atomic<bool>& stop, TickInput* input, TickData* data, Decision* decision,
+                LoopStats* stats) {
+  int64_t next = clock->Now() + model.period_ns;
+  while (GoOn(model, stop, *stats)) {
+    clock->SleepUntil(next);
+    const int64_t now = clock->Now();
+    const int64_t late = std::max<int64_t>(now - next, 0);
+    stats->wake.Record(late);
+    if (2 * late >= model.period_ns) ++stats->slips;
+    const int64_t skipped = late / model.period_ns;
+    stats->skipped_periods += static_cast<uint64_t>(skipped);
+    OneTick(model, now, clock, ports, input, data, decision, stats);
+    next += (1 + skipped) * model.period_ns;
+  }
+}
+
+void RunOnRobot(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
+                const std::atomic<bool>& stop, TickInput* input, TickData* data, Decision* decision,
+                LoopStats* stats) {
+  uint64_t mark = ports->ObservationMark();
+  int64_t last = clock->Now();  // of the last tick, on this machine's clock
+  while (GoOn(model, stop, *stats)) {
+    const uint64_t seen = ports->ObservationMark();
+    const int64_t now = clock->Now();
+    const bool fresh = seen != mark && (seen & 1U) == 0;
+    if (!fresh && now - last < 2 * model.period_ns) {
+      clock->SleepUntil(now + model.poll_ns);
+      continue;
+    }
+    if (!fresh) ++stats->slips;
+    mark = fresh ? seen : mark;
+    // Silence: time goes on by what really passed, counted on the robot's clock.
+    const int64_t robot_now = fresh ? 0 : input->now_ns + (now - last);
+    OneTick(model, robot_now, clock, ports, input, data, decision, stats);
+    last = now;
+  }
+}
+
+}  // namespace
+
+int64_t SystemClock::Now() { return Nanos(); }
+
+void SystemClock::SleepUntil(int64_t at_ns) {
+  timespec at{};
+  at.tv_sec = at_ns / kNanosPerSecond;
+  at.tv_nsec = at_ns % kNanosPerSecond;
+  // A signal ends the sleep early: the loop then ticks early once, or stops.
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+}
+
+void RunLoop(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
+             const std::atomic<bool>& stop, TickData* data, Decision* decision, LoopStats* stats) {
+  TickInput input;
+  if (model.pacing == Pacing::kTimer) {
+    RunOnTimer(model, clock, ports, stop, &input, data, decision, stats);
+  } else {
+    RunOnRobot(model, clock, ports, stop, &input, data, decision, stats);
+  }
+}
+
+}  // namespace saferl::control

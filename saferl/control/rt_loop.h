@@ -1,0 +1,71 @@
+#pragma once
+// The real-time loop: wakes on a fixed phase, reads, ticks, writes, records.
+//
+// Pacing. kTimer: absolute wake-up times t0 + k T. A late wake-up is never made up by running fast:
+// the tick runs, the phase is kept, and whole periods that have passed are skipped and counted. The
+// Tick itself sees the gap and stops (kTickLate; kTickSlips for two within the window). kRobot: one
+// tick for each new observation, on the observation's clock; when the robot falls silent for two
+// periods the loop ticks on its own, so that staleness stops it. Units: ns. RT: Run yes, between
+// start and return (clock and sleep are its only system calls). Errors: none; what goes wrong
+// inside becomes Modes.
+
+#include <atomic>
+#include <cstdint>
+
+#include "saferl/base/histogram.h"
+#include "saferl/control/tick.h"
+
+namespace saferl::control {
+
+enum class Pacing : uint8_t { kTimer, kRobot };
+
+/// Time, replaceable for tests.
+class LoopClock {
+ public:
+  virtual ~LoopClock() = default;
+  virtual int64_t Now() = 0;
+  virtual void SleepUntil(int64_t at_ns) = 0;
+};
+
+/// CLOCK_MONOTONIC and clock_nanosleep.
+class SystemClock final : public LoopClock {
+ public:
+  int64_t Now() override;
+  void SleepUntil(int64_t at_ns) override;
+};
+
+/// Where inputs come from and decisions go. Both calls keep the real-time rules.
+class LoopPorts {
+ public:
+  virtual ~LoopPorts() = default;
+  /// Everything but now_ns and sequence.
+  virtual void Read(int64_t now_ns, TickInput* input) = 0;
+  virtual void Write(const Decision& decision) = 0;
+  /// Changes when a new observation is there (kRobot).
+  virtual uint64_t ObservationMark() = 0;
+};
+
+struct LoopModel {
+  const TickModel* tick = nullptr;
+  Pacing pacing = Pacing::kTimer;
+  int64_t period_ns = 0;
+  int64_t poll_ns = 50'000;  ///< kRobot: how often to look for a new observation
+  uint64_t max_ticks = 0;    ///< 0 = until told to stop
+  bool ticks_with_observation_clock =
+      false;  ///< kRobot: now_ns is the observation's stamp (recorded or simulated time)
+};
+
+struct LoopStats {
+  uint64_t ticks = 0;
+  uint64_t slips = 0;            ///< woke up half a period late or more
+  uint64_t skipped_periods = 0;  ///< whole periods that passed without a tick
+  Histogram wake;                ///< how late the wake-ups were
+  Histogram compute;             ///< read to write
+};
+
+/// Ticks until `stop` or max_ticks. `data`, `decision` and `stats` are the caller's; the memory is
+/// touched before.
+void RunLoop(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
+             const std::atomic<bool>& stop, TickData* data, Decision* decision, LoopStats* stats);
+
+}  // namespace saferl::control

@@ -1,0 +1,53 @@
+#pragma once
+// saferl_rt's end of the shared memory: creates the file, reads inputs, writes commands.
+//
+// Layout and the C side: shm_layout.h, docs/formats/shared_memory.md.
+// RT: Create and the destructor no; Read, Write and ObservationSequence yes.
+// Errors: Create: kInvalidArgument, kPermissionDenied, kUnavailable, naming the path. Read never
+// fails: a channel that
+//   is torn or was never written keeps its last good value, whose stamp then grows old.
+
+#include <memory>
+#include <string>
+
+#include "saferl/base/status.h"
+#include "saferl/control/shm_layout.h"
+#include "saferl/control/tick.h"
+
+namespace saferl::control {
+
+class ShmEndpoint {
+ public:
+  /// Makes a fresh file (mode 0600), replacing one that a dead process left. Fails where a live one
+  /// owns it.
+  static StatusOr<std::unique_ptr<ShmEndpoint>> Create(const std::string& path,
+                                                       const robot::RobotModel& robot,
+                                                       bool require_lease);
+  ~ShmEndpoint();  ///< unmaps and removes the file
+  ShmEndpoint(const ShmEndpoint&) = delete;
+  ShmEndpoint& operator=(const ShmEndpoint&) = delete;
+
+  /// Fills observation, human, policy, goals, stop_requested and lease_ok; `now_ns` judges the
+  /// lease.
+  void Read(int64_t now_ns, TickInput* input);
+  void Write(const Decision& decision);
+  /// Lock word of the observation channel: changes with every new record.
+  uint64_t ObservationLock() const {
+    return __atomic_load_n(&shm_->observation.lock, __ATOMIC_ACQUIRE);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  ShmEndpoint() = default;
+  std::string path_;
+  saferl_shm* shm_ = nullptr;
+  bool require_lease_ = false;
+  saferl_observation observation_{},
+      observation_scratch_{};  // last good value, and where a read lands first
+  saferl_human human_{};
+  saferl_goals goals_{};
+  saferl_proposal proposal_{};
+  saferl_request request_{};
+};
+
+}  // namespace saferl::control
