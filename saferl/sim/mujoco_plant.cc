@@ -124,11 +124,17 @@ class PhysicsPlant final : public MujocoPlant {
     if (chair_) {
       half_track_m_ = 0.5 * (model_->body_pos[3 * 2 + 1] - model_->body_pos[3 * 3 + 1]);
       wheel_radius_m_ = model_->body_pos[3 * 2 + 2];
-      // Let the chair settle on its springs once; every Reset starts from there.
-      for (int i = 0; i < 1500; ++i) mj_step(model_.get(), data_.get());
-      settled_.assign(data_->qpos, data_->qpos + model_->nq);
+      Settle();
     }
     Reset({}, 0);
+  }
+
+  /// Lets the chair sink onto its wheels once, far from any wall; every Reset starts from there.
+  void Settle() {
+    constexpr double kFar_m = 40.0;
+    data_->qpos[0] = data_->qpos[1] = kFar_m;
+    for (int i = 0; i < 1500; ++i) mj_step(model_.get(), data_.get());
+    settled_.assign(data_->qpos, data_->qpos + model_->nq);
   }
 
   /// The joints that the model must have, in the robot's order.
@@ -155,12 +161,12 @@ class PhysicsPlant final : public MujocoPlant {
     } else {
       std::copy(q.begin(), q.begin() + n_, data_->qpos);
     }
-    turns_ = chair_ ? q[2] - Heading() : 0;
     now_ns_ = physics_ns_ = now_ns;
     inbox_.Clear(now_ns);
     set_ = {};
     wearer_ = {};
     mj_forward(model_.get(), data_.get());
+    turns_ = chair_ ? Heading() - q[2] : 0;
   }
 
   void Apply(const safety::Command& command, double delay_s) override {
