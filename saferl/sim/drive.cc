@@ -3,380 +3,354 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
 #include <mutex>
-#include <numbers>
 #include <thread>
 
-#include "saferl/base/text.h"
+#include "fmt/format.h"
+#include "saferl/base/data_path.h"
 #include "saferl/control/decision_log.h"
-#include "saferl/control/tick.h"
-#include "saferl/robot/human.h"
-#include "saferl/robot/wheelchair.h"
 #include "saferl/sim/closed_form.h"
-#include "saferl/sim/crowd.h"
-#include "saferl/sim/lidar.h"
 #include "saferl/sim/mujoco_plant.h"
+#include "saferl/sim/sensors.h"
 
 namespace saferl::sim {
 namespace {
 
 using robot::Joints;
 
-constexpr double kAhead_m = 1.8;  // on the way to each place: what the planner suggests
-constexpr double kLidarRange_m = 6.0;
-constexpr double kCollisionStep_s = 0.01;  // contacts are looked for this often
-constexpr double kMoving_m_s =
-    0.02;  // any point of the footprint faster than this: the chair moves
-constexpr double kSeparationCap_m = 5.0;
-constexpr double kFramePeriod_s = 0.1;
-constexpr double kAcknowledgeAfter_s = 1.0;  // a latched stop is acknowledged after this rest
-constexpr int64_t kNanos = 1'000'000'000;
+constexpr double kAcknowledgeAfter_s = 1.0;
+constexpr double kLateTicks = 2.5;
+constexpr double kChangedShare =
+    0.02;  // of the limits: a command that differs by more was intervened in
 
-/// A disc's measured place: anywhere within `error_m` of the true one.
-Point Measured(Point p, double error_m, Random* random) {
-  const double angle = random->Uniform(-std::numbers::pi, std::numbers::pi);
-  const double radius = error_m * std::sqrt(random->Uniform());
-  return {p.x + radius * std::cos(angle), p.y + radius * std::sin(angle)};
-}
-
-robot::HumanPart PartOf(const Disc& disc, int person, int64_t stamp_ns) {
-  robot::HumanPart part;
-  constexpr double kHeight_m = 1.7;
-  part.capsule_W = {{disc.p.x, disc.p.y, disc.radius},
-                    {disc.p.x, disc.p.y, kHeight_m - disc.radius},
-                    disc.radius};
-  part.stamp_ns = stamp_ns;
-  part.region = robot::Region::kPedestrian;
-  part.person = static_cast<uint8_t>(person);
-  return part;
-}
-
-/// What of the previous command the motors can reach in one period.
-Joints WithinRates(const robot::RobotModel& robot, const Joints& previous, const Joints& wanted) {
-  const robot::Limits& limits = robot.limits();
-  Joints u{};
+/// Share of its limits by which two commands differ, worst component.
+double Difference(const robot::RobotModel& robot, const Joints& a, const Joints& b) {
+  double worst = 0;
   for (int i = 0; i < robot.n(); ++i) {
-    const double goal = std::clamp(wanted[i], limits.command_lower[i], limits.command_upper[i]);
-    const bool slower = std::abs(goal) < std::abs(previous[i]) && goal * previous[i] >= 0;
-    const double step = (slower ? limits.brake[i] : limits.command_rate[i]) * robot.period_s();
-    u[i] = std::clamp(goal, previous[i] - step, previous[i] + step);
+    const double range =
+        std::max(robot.limits().command_upper[i], -robot.limits().command_lower[i]);
+    if (std::isfinite(a[i]) && std::isfinite(b[i]))
+      worst = std::max(worst, std::abs(a[i] - b[i]) / range);
+  }
+  return worst;
+}
+
+/// What the actuators make of a wish: inside the limits, no faster than they can change.
+Joints Actuated(const robot::RobotModel& robot, const Joints& previous, const Joints& wish) {
+  Joints u = previous;
+  for (int i = 0; i < robot.n(); ++i) {
+    const double target =
+        std::clamp(wish[i], robot.limits().command_lower[i], robot.limits().command_upper[i]);
+    const bool slowing =
+        std::abs(target) < std::abs(previous[i]) && robot.kind() != robot::Kind::kExoskeleton;
+    const double rate = slowing ? robot.limits().brake[i] : robot.limits().command_rate[i];
+    const double step = std::isfinite(rate) ? rate * robot.period_s() : 1e9;
+    u[i] += std::clamp(target - previous[i], -step, step);
   }
   return u;
 }
 
-class Session {
+/// Person and policy blended without filter and modes.
+class BareBlend {
  public:
-  static StatusOr<std::unique_ptr<Session>> Create(const DriveOptions& options);
-  StatusOr<DriveResult> Run();
+  explicit BareBlend(const control::TickModel& model)
+      : model_(model), features_(static_cast<size_t>(control::FeatureCount(model.features))) {}
+
+  Joints Next(const control::TickInput& input) {
+    const robot::RobotModel& robot = *model_.safety->robot;
+    control::UpdateIntent(model_.intent, input.observation.robot, input.human.u, input.goals,
+                          &intent_);
+    const int likely = std::max(0, control::MostLikely(intent_.belief, input.goals.n));
+    control::BlendInput blend;
+    blend.intent = &model_.intent;
+    blend.belief = &intent_;
+    blend.goals = &input.goals;
+    blend.state = &input.observation.robot;
+    blend.human_u = input.human.u;
+    if (model_.policy != nullptr) {
+      std::vector<float> action(static_cast<size_t>(robot.n()));
+      control::ExtractFeatures(model_.features, input.observation, input.goals.p_W[likely],
+                               features_);
+      blend.policy_usable = model_.policy->Forward(features_, action, &scratch_);
+      for (int i = 0; i < robot.n(); ++i) blend.policy_u[i] = action[static_cast<size_t>(i)];
+    }
+    return control::Blend(model_.arbitration, blend, &arbitration_);
+  }
+  double authority() const { return arbitration_.authority; }
 
  private:
-  explicit Session(const DriveOptions& options)
-      : options_(options), random_(options.seed, 0x0d71) {}
-  Pose2 TruePose() const {
-    const robot::RobotState truth = plant_->Truth();
-    return {truth.q[0], truth.q[1], truth.q[2]};
-  }
-  void Observe(robot::Observation* observation);
-  void FillInput();
-  Status Decide(DriveResult* result);
-  Joints BlendWithoutFilter();
-  /// Moves everything by one period; true when something was hit.
-  bool Advance(DriveResult* result);
-  void AddFrame(DriveResult* result) const;
-  void Count(DriveResult* result);
-
-  DriveOptions options_;
-  Random random_;
-  std::shared_ptr<const Scene> scene_;
-  const robot::Wheelchair* chair_ = nullptr;
-  std::unique_ptr<Plant> plant_;
-  std::unique_ptr<Crowd> crowd_;
-  std::unique_ptr<Person> person_;
-  std::unique_ptr<Lidar> lidar_;
-  control::TickModel model_;
-  std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_{nullptr,
-                                                                         [](control::TickData*) {}};
-  std::unique_ptr<control::DecisionLogWriter> log_;
-  control::TickInput input_;
-  control::Decision decision_;
+  const control::TickModel& model_;
   control::IntentData intent_;
   control::ArbitrationData arbitration_;
-  policy::PolicyScratch scratch_;
-  Joints previous_{};
-  double resting_s_ = 0;
-  bool stopped_ = false;
+  std::vector<float> features_;
+  policy::PolicyScratch scratch_{};
 };
 
-StatusOr<std::unique_ptr<Session>> Session::Create(const DriveOptions& options) {
-  std::unique_ptr<Session> s(new Session(options));
-  s->chair_ = dynamic_cast<const robot::Wheelchair*>(options.safety->robot.get());
-  if (s->chair_ == nullptr) {
-    return absl::InvalidArgumentError(Cat("drive: ", options.safety->robot->name(),
-                                          " is no wheelchair; scenes are for wheelchairs"));
+class Episode {
+ public:
+  Episode(const DriveModel& model, const DriveOptions& options)
+      : model_(model),
+        options_(options),
+        robot_(model.robot()),
+        random_(options.seed, 31),
+        sensors_(model.tick->safety, options.seed),
+        tick_data_(control::Prepare(*model.tick)),
+        bare_(*model.tick) {
+    result_.reason_first_s.fill(-1);
   }
-  s->scene_ = DriveScene(options);
-  if (options.physics) {
-    SAFERL_ASSIGN_OR_RETURN(s->plant_, MujocoPlant::Create(options.safety->robot, s->scene_.get()));
-  } else {
-    s->plant_ = std::make_unique<VelocityPlant>(BoundsOf(*options.safety->robot));
-  }
-  s->crowd_ = std::make_unique<Crowd>(*s->scene_);
-  s->person_ = std::make_unique<Person>(options.person, options.seed,
-                                        MakeWheelchairSkill(options.safety->robot, s->scene_),
-                                        options.safety->robot, s->scene_->true_goal);
-  s->lidar_ = std::make_unique<Lidar>(robot::kMaxLidar, kLidarRange_m);
-  SAFERL_ASSIGN_OR_RETURN(s->model_, control::MakeTickModel(options.safety, options.policy));
-  s->model_.arbitration.method = options.arbitration;
-  s->model_.time_stages = false;
-  s->data_ = control::Prepare(s->model_);
-  if (!options.log_path.empty() && options.assistance == Assistance::kFull) {
-    SAFERL_ASSIGN_OR_RETURN(const control::DecisionLogInfo info,
-                            control::DescribeModel(s->model_, options.safety->robot->name()));
-    SAFERL_ASSIGN_OR_RETURN(s->log_, control::DecisionLogWriter::Create(options.log_path, info,
-                                                                        *options.safety->robot));
-  }
-  const Pose2& start = s->scene_->start;
-  s->plant_->Reset({start.x, start.y, start.yaw}, kNanos);
-  return s;
-}
 
-void Session::Observe(robot::Observation* o) {
-  const int64_t now_ns = plant_->now_ns();
-  o->stamp_ns = o->people_stamp_ns = o->lidar_stamp_ns = now_ns;
-  ++o->sequence;
-  o->robot = plant_->Truth();
-  o->robot.stamp_ns = now_ns;
-  for (int i = 0; i < 3; ++i) o->robot.q[i] += chair_->state_error_q()[i] * random_.Uniform(-1, 1);
-  for (int i = 0; i < 2; ++i)
-    o->robot.qd[i] += chair_->state_error_qd()[i] * random_.Uniform(-1, 1);
-  const std::span<const Disc> people = crowd_->people();
-  o->n_parts = std::min(static_cast<int>(people.size()), robot::kMaxParts);
-  for (int i = 0; i < o->n_parts; ++i) {
-    Disc seen = people[i];
-    seen.p = Measured(seen.p, options_.safety->human.error_m, &random_);
-    o->parts[i] = PartOf(seen, i, now_ns);
-  }
-  const Pose2 pose = TruePose();
-  const Point sensor = ToWorld(pose, {chair_->config().p_BLidar.x, chair_->config().p_BLidar.y});
-  o->n_lidar = lidar_->beams();
-  lidar_->Cast(*scene_, people, {sensor.x, sensor.y, pose.yaw},
-               std::span(o->lidar_m).first(o->n_lidar));
-  for (int i = 0; i < o->n_lidar; ++i)
-    o->lidar_m[i] += static_cast<float>(options_.safety->lidar_error_m * random_.Uniform(-1, 1));
-}
-
-void Session::FillInput() {
-  Observe(&input_.observation);
-  input_.now_ns = plant_->now_ns();
-  ++input_.sequence;
-  const Pose2 pose = TruePose();
-  input_.goals.n = static_cast<int32_t>(scene_->goals.size());
-  for (int g = 0; g < input_.goals.n; ++g) {
-    const Point p = scene_->fields[g].Ahead(scene_->grid, pose.position(), kAhead_m);
-    input_.goals.p_W[g] = {p.x, p.y, 0};
-  }
-  std::vector<robot::HumanPart> people;
-  for (const Disc& disc : crowd_->people())
-    people.push_back(PartOf(disc, static_cast<int>(people.size()), 0));
-  input_.human = person_->Act({input_.now_ns, plant_->Truth(), people});
-  input_.human.acknowledge = stopped_ && resting_s_ > kAcknowledgeAfter_s;
-}
-
-/// What the Tick does up to the blend, with the measured state and nothing that could say no.
-Joints Session::BlendWithoutFilter() {
-  control::UpdateIntent(model_.intent, input_.observation.robot, input_.human.u, input_.goals,
-                        &intent_);
-  Joints proposal{};
-  bool usable = false;
-  const int likely = control::MostLikely(intent_.belief, intent_.n_goals);
-  if (model_.policy != nullptr && likely >= 0) {
-    std::array<float, policy::kMaxWidth> features{};
-    std::array<float, robot::kMaxDof> action{};
-    const int n_obs = control::ExtractFeatures(model_.features, input_.observation,
-                                               input_.goals.p_W[likely], features);
-    usable = model_.policy->Forward(
-        std::span<const float>(features.data(), static_cast<size_t>(n_obs)),
-        std::span<float>(action.data(), static_cast<size_t>(chair_->n())), &scratch_);
-    for (int i = 0; i < chair_->n(); ++i) proposal[i] = action[i];
-  }
-  decision_.policy_u = proposal;
-  decision_.policy_used = usable;
-  control::BlendInput blend{&model_.intent, &intent_, &input_.goals, &input_.observation.robot,
-                            input_.human.u, proposal, usable};
-  const Joints u = control::Blend(model_.arbitration, blend, &arbitration_);
-  decision_.authority = arbitration_.authority;
-  return u;
-}
-
-Status Session::Decide(DriveResult* result) {
-  FillInput();
-  if (options_.assistance == Assistance::kFull) {
-    control::Tick(model_, input_, data_.get(), &decision_);
-    if (log_ != nullptr) SAFERL_RETURN_IF_ERROR(log_->Write(decision_));
-    const bool stopped = decision_.command.mode >= safety::Mode::kControlledStop;
-    result->stops += stopped && !stopped_;
-    stopped_ = stopped;
-    result->interventions += decision_.filter.intervened;
-    result->uncertified +=
-        decision_.filter.proof == safety::Proof::kNone && decision_.command.u != Joints{};
-  } else {
-    const Joints wanted =
-        options_.assistance == Assistance::kAlone ? input_.human.u : BlendWithoutFilter();
-    decision_.input = input_;
-    decision_.command = {input_.now_ns,          static_cast<int64_t>(chair_->hold_s() * 1e9),
-                         input_.sequence,        WithinRates(*chair_, previous_, wanted),
-                         safety::Mode::kNominal, safety::Reason::kNone};
-  }
-  previous_ = decision_.command.u;
-  plant_->Apply(decision_.command, random_.Uniform(0, chair_->reaction_s()));
-  return absl::OkStatus();
-}
-
-bool Session::Advance(DriveResult* result) {
-  const int steps =
-      std::max(1, static_cast<int>(std::lround(chair_->period_s() / kCollisionStep_s)));
-  for (int i = 0; i < steps; ++i) {
-    const Pose2 before = TruePose();
-    const double dt = chair_->period_s() / steps;
-    plant_->Advance(dt);
-    crowd_->Advance(dt, Placed(chair_->footprint(), TruePose()));
-    const Pose2 now = TruePose();
-    result->path_m += Norm(Point{now.x - before.x, now.y - before.y});
-    const Joints rate = plant_->Truth().qd;
-    if (chair_->PointSpeed(rate) <= kMoving_m_s) {
-      resting_s_ += dt;
-      continue;
+  StatusOr<DriveResult> Run() {
+    SAFERL_RETURN_IF_ERROR(Start());
+    const double period = robot_.period_s();
+    while (t_s_ < options_.max_time_s) {
+      const double step = TicksLate(options_.faults, t_s_) ? kLateTicks * period : period;
+      SAFERL_RETURN_IF_ERROR(OneTick());
+      Pass(step);
+      t_s_ += step;
+      if (result_.collision != Hit::kNothing) break;
+      if (setting_->n_goals() > 0 && !result_.goal_reached && Reached()) {
+        result_.goal_reached = true;
+        result_.time_s = t_s_;
+        if (options_.stop_at_goal) break;
+      }
     }
-    resting_s_ = 0;
-    const Box body = Placed(chair_->footprint(), now);
-    for (const Disc& person : crowd_->people())
-      result->min_separation_m =
-          std::min(result->min_separation_m, Distance(body, person.p) - person.radius);
-    const Contact contact = FindContact(*scene_, crowd_->people(), chair_->footprint(), now);
-    if (contact.with == Contact::With::kNothing) continue;
-    result->collided = true;
-    result->with = contact.with;
-    return true;
+    if (!result_.goal_reached) result_.time_s = t_s_;
+    if (result_.ticks > 0) result_.mean_distortion /= static_cast<double>(result_.ticks);
+    if (log_ != nullptr) SAFERL_RETURN_IF_ERROR(log_->Close());
+    return std::move(result_);
   }
-  return false;
-}
 
-void Session::Count(DriveResult* result) {
-  ++result->ticks;
-  double distance = 0;
-  const Joints& upper = chair_->limits().command_upper;
-  for (int i = 0; i < chair_->n(); ++i) {
-    const double d = (decision_.command.u[i] - input_.human.u[i]) / upper[i];
-    distance += d * d;
-  }
-  result->distortion += std::sqrt(distance);
-  result->authority += decision_.authority;
-}
-
-void Session::AddFrame(DriveResult* result) const {
-  Frame frame;
-  frame.t_s = static_cast<double>(plant_->now_ns() - kNanos) * 1e-9;
-  frame.chair = TruePose();
-  const Joints rate = plant_->Truth().qd;
-  frame.v_m_s = rate[0];
-  frame.omega_rad_s = rate[1];
-  for (size_t i = 0; i < 2; ++i) {
-    frame.person_u[i] = input_.human.u[i];
-    frame.policy_u[i] = decision_.policy_u[i];
-    frame.sent_u[i] = decision_.command.u[i];
-  }
-  frame.authority = decision_.authority;
-  frame.mode = decision_.command.mode;
-  frame.reason = decision_.command.reason;
-  frame.intervened = decision_.filter.intervened;
-  const auto margin = [&](safety::ConstraintId id) {
-    return decision_.filter.margin[static_cast<size_t>(id)];
-  };
-  frame.margin_m =
-      std::min(margin(safety::ConstraintId::kSeparation), margin(safety::ConstraintId::kKeepOut));
-  for (const Disc& person : crowd_->people()) frame.people.push_back(person.p);
-  result->frames.push_back(std::move(frame));
-}
-
-StatusOr<DriveResult> Session::Run() {
-  DriveResult result;
-  result.min_separation_m = kSeparationCap_m;
-  double next_frame_s = 0;
-  const double period_s = chair_->period_s();
-  for (double t_s = 0; t_s < options_.max_time_s; t_s += period_s) {
-    result.time_s = t_s;
-    SAFERL_RETURN_IF_ERROR(Decide(&result));
-    Count(&result);
-    if (options_.trace && t_s >= next_frame_s) {
-      AddFrame(&result);
-      next_frame_s += kFramePeriod_s;
+ private:
+  Status Start() {
+    const std::shared_ptr<const robot::RobotModel> robot = model_.tick->safety->robot;
+    switch (robot->kind()) {
+      case robot::Kind::kWheelchair: {
+        std::shared_ptr<const Scene> scene = options_.scene;
+        if (scene == nullptr)
+          scene = std::make_shared<Scene>(MakeScene(options_.seed, options_.scene_options));
+        setting_ = MakeWheelchairSetting(robot, scene, options_.recording);
+        break;
+      }
+      case robot::Kind::kArm:
+        setting_ = MakeArmSetting(robot, options_.seed, options_.recording);
+        break;
+      case robot::Kind::kExoskeleton:
+        setting_ = MakeExoskeletonSetting(robot, options_.seed);
+        break;
     }
-    if (Advance(&result)) break;
-    const Point offset = TruePose().position() - scene_->goals[scene_->true_goal];
-    if (Norm(offset) <= scene_->goal_radius_m) {
-      result.reached = true;
-      break;
+    if (options_.physics == Physics::kMujoco || robot->kind() == robot::Kind::kExoskeleton) {
+      SAFERL_ASSIGN_OR_RETURN(auto plant, MujocoPlant::Create(robot, setting_->scene()));
+      mujoco_ = plant.get();
+      plant_ = std::move(plant);
+    } else {
+      auto plant = std::make_unique<VelocityPlant>(BoundsOf(*robot));
+      plant->freedom().lag = 0.5;
+      plant->freedom().substep_s = 0.25 * robot->period_s();
+      plant_ = std::move(plant);
+    }
+    plant_->Reset(setting_->start(), 0);
+    person_ = std::make_unique<Person>(options_.person, options_.seed, setting_->MakeSkill(), robot,
+                                       setting_->true_goal());
+    delay_s_ = random_.Uniform(0.3, 0.95) * robot->reaction_s();
+    result_.min_separation_m = result_.min_moving_separation_m =
+        std::numeric_limits<double>::infinity();
+    if (!options_.log_path.empty() && options_.column == Column::kFull) {
+      SAFERL_ASSIGN_OR_RETURN(const control::DecisionLogInfo info,
+                              control::DescribeModel(*model_.tick, model_.robot_file));
+      SAFERL_ASSIGN_OR_RETURN(log_,
+                              control::DecisionLogWriter::Create(options_.log_path, info, *robot));
+    }
+    return absl::OkStatus();
+  }
+
+  bool Reached() const { return person_->skill().Reached(plant_->Truth(), setting_->true_goal()); }
+
+  bool Moving(const robot::RobotState& truth) const {
+    for (int i = 0; i < robot_.n(); ++i) {
+      if (std::abs(truth.qd[i]) > 0.01) return true;
+    }
+    return false;
+  }
+
+  /// Fills the tick's input from the world.
+  void See(const robot::RobotState& truth) {
+    before_ = input_;
+    input_ = {};
+    input_.now_ns = truth.stamp_ns;
+    input_.sequence = static_cast<uint64_t>(++result_.ticks);
+    const Joints interaction = mujoco_ != nullptr ? mujoco_->interaction() : Joints{};
+    sensors_.Measure(truth, *setting_, interaction, &input_.observation);
+    input_.human = person_->Act({truth.stamp_ns, truth, setting_->people()});
+    input_.goals = setting_->GoalsAhead(input_.observation.robot);
+    const bool latched = decision_.command.mode == safety::Mode::kProtectiveStop;
+    rest_since_s_ = latched && !Moving(truth) ? std::min(rest_since_s_, t_s_) : 1e9;
+    input_.human.acknowledge =
+        options_.acknowledges && latched && t_s_ - rest_since_s_ > kAcknowledgeAfter_s;
+    ApplyFaults(options_.faults, t_s_, before_, &input_);
+  }
+
+  Status OneTick() {
+    const robot::RobotState truth = plant_->Truth();
+    See(truth);
+    const Joints wish = input_.human.u;
+    if (options_.column == Column::kFull) {
+      control::Tick(*model_.tick, input_, tick_data_.get(), &decision_);
+      if (log_ != nullptr) SAFERL_RETURN_IF_ERROR(log_->Write(decision_));
+    } else {
+      decision_.command.issued_ns = input_.now_ns;
+      decision_.command.valid_for_ns = std::llround(1e9 * robot_.hold_s());
+      const Joints blended = options_.column == Column::kBlended ? bare_.Next(input_) : wish;
+      decision_.command.u = Actuated(robot_, sent_, blended);
+      decision_.authority = bare_.authority();
+    }
+    Record(truth, wish);
+    sent_ = decision_.command.u;
+    safety::Command command = decision_.command;
+    command.u = acting_ = DriveFaults(options_.faults, t_s_, robot_, acting_, command.u);
+    plant_->Apply(command, delay_s_);
+    if (mujoco_ != nullptr) mujoco_->set_wearer_torque(setting_->WearerTorque(t_s_));
+    return absl::OkStatus();
+  }
+
+  void Record(const robot::RobotState& truth, const Joints& wish) {
+    const safety::Command& command = decision_.command;
+    const double difference = Difference(robot_, command.u, wish);
+    result_.mean_distortion += difference;
+    ++result_.mode_ticks[static_cast<size_t>(command.mode)];
+    const size_t reason = static_cast<size_t>(command.reason);
+    if (result_.reason_ticks[reason]++ == 0) result_.reason_first_s[reason] = t_s_;
+    if (options_.column == Column::kFull) {
+      if (Difference(robot_, command.u, decision_.blended) > kChangedShare &&
+          decision_.filter.intervened) {
+        ++result_.interventions;
+      }
+      if (decision_.filter.proof == safety::Proof::kNone && Moving(truth))
+        ++result_.unproved_moving_ticks;
+      CountBreaches(command);
+    }
+    if (options_.trace && t_s_ >= next_frame_s_) {
+      next_frame_s_ += options_.trace_period_s;
+      result_.trace.push_back(Frame(truth, wish));
     }
   }
-  result.time_s += period_s;
-  result.distortion /= static_cast<double>(result.ticks);
-  result.authority /= static_cast<double>(result.ticks);
-  if (options_.trace) AddFrame(&result);
-  if (log_ != nullptr) SAFERL_RETURN_IF_ERROR(log_->Close());
-  return result;
-}
+
+  /// A second monitor, fed with the same measurements, counts what the Tick must answer.
+  void CountBreaches(const safety::Command& command) {
+    if (options_.recording == nullptr) return;
+    const bool stopped = command.mode >= safety::Mode::kProtectiveStop;
+    if (breach_open_ && stopped) ++result_.breaches_answered;
+    breach_open_ = false;
+    const safety::ReasonSet found =
+        safety::CheckAssumptions(*model_.tick->safety, model_.tick->assumptions, input_.observation,
+                                 input_.now_ns, sent_, &monitor_);
+    if (!found.Has(safety::Reason::kPersonTooFast) && !found.Has(safety::Reason::kPersonJumped))
+      return;
+    ++result_.breaches;
+    if (stopped) {
+      ++result_.breaches_answered;
+    } else {
+      breach_open_ = true;
+    }
+  }
+
+  TraceFrame Frame(const robot::RobotState& truth, const Joints& wish) const {
+    TraceFrame frame;
+    frame.t_s = t_s_;
+    frame.q = truth.q;
+    frame.human_u = wish;
+    frame.sent_u = decision_.command.u;
+    frame.mode = decision_.command.mode;
+    frame.reason = decision_.command.reason;
+    frame.separation_m = setting_->Separation(truth);
+    frame.margin_m =
+        decision_.filter.margin[static_cast<size_t>(safety::ConstraintId::kSeparation)];
+    frame.authority = decision_.authority;
+    for (const robot::HumanPart& part : setting_->people())
+      frame.people.push_back({part.capsule_W.a.x, part.capsule_W.a.y});
+    return frame;
+  }
+
+  /// Time passes; looks for collisions four times a period.
+  void Pass(double step_s) {
+    const int parts =
+        std::max(1, static_cast<int>(std::lround(step_s / std::max(robot_.period_s() / 4, 0.002))));
+    for (int i = 0; i < parts; ++i) {
+      const robot::RobotState before = plant_->Truth();
+      setting_->Advance(step_s / parts, before);
+      plant_->Advance(step_s / parts);
+      const robot::RobotState truth = plant_->Truth();
+      const double separation = setting_->Separation(truth);
+      result_.min_separation_m = std::min(result_.min_separation_m, separation);
+      if (Moving(truth))
+        result_.min_moving_separation_m = std::min(result_.min_moving_separation_m, separation);
+      result_.travelled_m += setting_->Travelled(before, truth);
+      if (result_.collision == Hit::kNothing) result_.collision = setting_->Collision(truth);
+    }
+  }
+
+  const DriveModel& model_;
+  const DriveOptions& options_;
+  const robot::RobotModel& robot_;
+  Random random_;
+  Sensors sensors_;
+  std::unique_ptr<control::TickData, void (*)(control::TickData*)> tick_data_;
+  BareBlend bare_;
+  std::unique_ptr<Setting> setting_;
+  std::unique_ptr<Plant> plant_;
+  MujocoPlant* mujoco_ = nullptr;
+  std::unique_ptr<Person> person_;
+  std::unique_ptr<control::DecisionLogWriter> log_;
+  safety::AssumptionData monitor_;
+  bool breach_open_ = false;
+  control::TickInput input_, before_;
+  control::Decision decision_;
+  Joints sent_{}, acting_{};
+  double t_s_ = 0, delay_s_ = 0, next_frame_s_ = 0, rest_since_s_ = 1e9;
+  DriveResult result_;
+};
 
 }  // namespace
 
-std::string_view Name(Assistance assistance) {
-  switch (assistance) {
-    case Assistance::kAlone:
-      return "alone";
-    case Assistance::kBlended:
-      return "blended";
-    case Assistance::kFull:
-      return "full";
-  }
-  return "unknown";
+StatusOr<DriveModel> MakeDriveModel(const std::string& robot,
+                                    std::shared_ptr<const policy::Policy> policy,
+                                    std::span<const robot::Override> overrides) {
+  DriveModel model;
+  SAFERL_ASSIGN_OR_RETURN(model.robot_file, FindNamed(robot, "robots", ".yaml"));
+  SAFERL_ASSIGN_OR_RETURN(auto safety, safety::LoadSafetyModel(robot, overrides));
+  SAFERL_ASSIGN_OR_RETURN(control::TickModel tick,
+                          control::MakeTickModel(std::move(safety), std::move(policy)));
+  tick.time_stages = false;
+  model.tick = std::make_shared<const control::TickModel>(std::move(tick));
+  return model;
 }
 
-std::shared_ptr<const Scene> DriveScene(const DriveOptions& options) {
-  return std::make_shared<const Scene>(MakeScene(options.seed, options.scene));
+StatusOr<DriveResult> Drive(const DriveModel& model, const DriveOptions& options) {
+  return std::make_unique<Episode>(model, options)->Run();
 }
 
-StatusOr<DriveResult> Drive(const DriveOptions& options) {
-  SAFERL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session, Session::Create(options));
-  return session->Run();
-}
-
-StatusOr<std::vector<DriveResult>> DriveMany(const DriveOptions& options, uint64_t first_seed,
-                                             int count, int threads,
-                                             const std::function<void()>& done) {
-  std::vector<DriveResult> results(static_cast<size_t>(count));
-  Status failed;
+StatusOr<std::vector<DriveResult>> DriveAll(const DriveModel& model,
+                                            std::span<const DriveOptions> options, int threads,
+                                            const std::function<void(int)>& progress) {
+  std::vector<DriveResult> results(options.size());
+  std::vector<Status> status(options.size());
+  std::atomic<size_t> next{0};
   std::mutex mutex;
-  std::atomic<int> next = 0;
+  int done = 0;
   const auto work = [&] {
-    for (int i = next++; i < count; i = next++) {
-      DriveOptions one = options;
-      one.seed = first_seed + static_cast<uint64_t>(i);
-      StatusOr<DriveResult> result = Drive(one);
-      const std::lock_guard lock(mutex);
-      if (!result.ok()) {
-        failed = result.status();
-        next = count;
-        return;
-      }
-      results[static_cast<size_t>(i)] = *std::move(result);
-      if (done) done();
+    for (size_t i = next++; i < options.size(); i = next++) {
+      StatusOr<DriveResult> result = Drive(model, options[i]);
+      status[i] = result.status();
+      if (result.ok()) results[i] = *std::move(result);
+      const std::lock_guard<std::mutex> lock(mutex);
+      ++done;
+      if (progress) progress(done);
     }
   };
-  std::vector<std::jthread> pool;
-  for (int i = 1; i < threads; ++i) pool.emplace_back(work);
+  std::vector<std::thread> workers;
+  for (int k = 1; k < threads; ++k) workers.emplace_back(work);
   work();
-  pool.clear();
-  SAFERL_RETURN_IF_ERROR(failed);
+  for (std::thread& worker : workers) worker.join();
+  for (const Status& one : status) SAFERL_RETURN_IF_ERROR(one);
   return results;
 }
 

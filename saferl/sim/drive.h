@@ -1,91 +1,100 @@
 #pragma once
-// One drive: a simulated person and a policy take the wheelchair to a goal through a scene, in one
-// of three ways. This is the loop behind the demo's table, `saferl drive` and the productivity
-// figures.
+// One drive: a simulated person (and a policy) drive a robot through a setting, in a closed loop,
+// until the goal, a collision or the end of the time. Everything that shows or checks the whole
+// system runs through here: the demo's table, scenarios, recordings, evaluation.
 //
-//   kAlone    the person's command, limited only by what the motors can do
-//   kBlended  person and policy blended, without the filter (what many systems ship)
-//   kFull     the whole Tick: blend, filter, gate
-//
-// A drive ends at the goal, at the first collision, or when its time is up. A collision is touching
-// while the chair moves; a pedestrian who walks up to a resting chair is none. The goals that the
-// Tick sees are points `kAhead_m` on along the way to each place of the scene: a route planner
-// knows the building, intent and policy choose among its suggestions. Units: SI; simulated time.
-// Frames: W. RT: no. Deterministic: the same options give the same result, whatever the thread.
-// Errors: the robot is no wheelchair, the policy does not fit it, a physics model that cannot be
-// read, a log that cannot be written.
+// Three ways to drive (the columns of the demo's table):
+//   kAlone    the person's command, limited only by what the actuators can do
+//   kBlended  person and policy blended by the control room's arbitration, no filter, no modes
+//   kFull     the whole Tick
+// Units: SI. Errors: Status for what cannot be started. RT: no. Deterministic: a result is a pure
+// function of model and options, whatever the number of threads. Cost: wheelchair, kFull: about 20
+// us of CPU per 20 ms tick closed-form, 0.2 ms with MuJoCo.
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "saferl/base/status.h"
-#include "saferl/control/arbitration.h"
-#include "saferl/policy/policy.h"
-#include "saferl/safety/filter.h"
+#include "saferl/control/tick.h"
+#include "saferl/sim/fault.h"
 #include "saferl/sim/person.h"
-#include "saferl/sim/scene.h"
+#include "saferl/sim/recording.h"
+#include "saferl/sim/setting.h"
 
 namespace saferl::sim {
 
-enum class Assistance : uint8_t { kAlone, kBlended, kFull };
-std::string_view Name(Assistance assistance);
+enum class Column : uint8_t { kAlone, kBlended, kFull };
+enum class Physics : uint8_t { kMujoco, kClosedForm };
+
+/// What all drives of one kind share. Const while they run.
+struct DriveModel {
+  std::string robot_file;                          ///< for the log's hash
+  std::shared_ptr<const control::TickModel> tick;  ///< robot, safety, policy
+  const robot::RobotModel& robot() const { return *tick->safety->robot; }
+};
+/// Robot by name or path; `policy` may be null. `overrides` only for tests of breached assumptions.
+StatusOr<DriveModel> MakeDriveModel(const std::string& robot,
+                                    std::shared_ptr<const policy::Policy> policy,
+                                    std::span<const robot::Override> overrides = {});
 
 struct DriveOptions {
-  std::shared_ptr<const safety::SafetyModel> safety;
-  std::shared_ptr<const policy::Policy> policy;  ///< null: the person alone decides
-  Assistance assistance = Assistance::kFull;
+  Column column = Column::kFull;
+  Physics physics = Physics::kMujoco;
   PersonKind person = PersonKind::kExpert;
-  control::Arbitration arbitration = control::Arbitration::kConfidence;
-  uint64_t seed = 0;  ///< of scene, person, noise and delays
+  uint64_t seed = 0;                           ///< of scene, person, sensors and delays
+  SceneOptions scene_options;                  ///< wheelchair, when `scene` is null
+  std::shared_ptr<const Scene> scene;          ///< wheelchair
+  std::shared_ptr<const Recording> recording;  ///< real people instead of simulated ones
+  std::vector<Fault> faults;
   double max_time_s = 60;
-  bool physics = true;   ///< MuJoCo; false: the closed-form plant
-  bool trace = false;    ///< keep the frames
-  std::string log_path;  ///< kFull: every Decision as MCAP; empty: none
-  SceneOptions scene;
+  bool stop_at_goal = true;  ///< false: drive on until the time is over
+  bool acknowledges = true;  ///< the person clears a latched stop one second after rest
+  double trace_period_s = 0.1;
+  bool trace = false;    ///< keep DriveResult::trace
+  std::string log_path;  ///< kFull: MCAP log of every decision; empty = none
 };
 
-/// One picture of the drive, ten a second.
-struct Frame {
+/// The world at one instant, for pictures.
+struct TraceFrame {
   double t_s = 0;
-  Pose2 chair;
-  double v_m_s = 0, omega_rad_s = 0;                       ///< true rates
-  std::array<double, 2> person_u{}, policy_u{}, sent_u{};  ///< (v, omega)
-  double authority = 0;
-  double margin_m = 0;  ///< worst distance margin of the proof; +inf: not applicable
+  robot::Joints q{};
+  robot::Joints human_u{}, sent_u{};
   safety::Mode mode = safety::Mode::kNominal;
   safety::Reason reason = safety::Reason::kNone;
-  bool intervened = false;
-  std::vector<Point> people;
+  double separation_m = 0, margin_m = 0;  ///< true; worst certified distance margin
+  double authority = 0;
+  std::vector<Point> people;  ///< wheelchair: where they stand
 };
 
 struct DriveResult {
-  bool reached = false;
-  bool collided = false;
-  Contact::With with = Contact::With::kNothing;
-  double time_s = 0;
-  double path_m = 0;
-  double min_separation_m = 0;  ///< to any pedestrian while moving; capped at 5
-  int64_t ticks = 0;
-  int64_t interventions = 0;  ///< ticks in which the filter changed the wish
-  double distortion = 0;    ///< mean over ticks of |sent - person's|, each component over its limit
-  double authority = 0;     ///< mean share of the policy
-  int64_t stops = 0;        ///< times the mode rose to ControlledStop or above
-  int64_t uncertified = 0;  ///< ticks without any proof; 0 is promised
-  std::vector<Frame> frames;
+  bool goal_reached = false;
+  double time_s = 0;                     ///< until the goal or the end
+  Hit collision = Hit::kNothing;         ///< the first one, which ends the drive
+  int64_t ticks = 0, interventions = 0;  ///< ticks whose command the filter changed
+  double mean_distortion = 0;   ///< of the person's command: |sent - wanted|, share of the limits
+  double min_separation_m = 0;  ///< to any person, true; +inf without people
+  double min_moving_separation_m = 0;  ///< ... while the robot moved
+  double travelled_m = 0;  ///< wheelchair: of its origin; arm: of its tool; exoskeleton: rad
+  std::array<int64_t, 5> mode_ticks{};  ///< per safety::Mode
+  std::array<int64_t, static_cast<size_t>(safety::Reason::kCount)> reason_ticks{};
+  std::array<double, static_cast<size_t>(safety::Reason::kCount)> reason_first_s{};  ///< -1 = never
+  int64_t unproved_moving_ticks = 0;  ///< moving without a proof: must stay 0 in kFull
+  int64_t breaches = 0,
+          breaches_answered = 0;  ///< recordings: people above v_h; stopped within one tick
+  std::vector<TraceFrame> trace;
 };
 
-StatusOr<DriveResult> Drive(const DriveOptions& options);
+StatusOr<DriveResult> Drive(const DriveModel& model, const DriveOptions& options);
 
-/// Results of the same options over seeds first .. first + count - 1, on `threads` threads; order
-/// is by seed. `done` is called after each (from any thread, one at a time); may be empty.
-StatusOr<std::vector<DriveResult>> DriveMany(const DriveOptions& options, uint64_t first_seed,
-                                             int count, int threads,
-                                             const std::function<void()>& done = {});
-
-/// The scene that a drive with this seed takes place in.
-std::shared_ptr<const Scene> DriveScene(const DriveOptions& options);
+/// Many drives on `threads` threads; results in the order of `options`. `progress` is called after
+/// each drive with the number done, from any thread, one at a time; may be empty.
+StatusOr<std::vector<DriveResult>> DriveAll(const DriveModel& model,
+                                            std::span<const DriveOptions> options, int threads,
+                                            const std::function<void(int)>& progress = {});
 
 }  // namespace saferl::sim

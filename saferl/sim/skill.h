@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "saferl/math/geometry.h"
 #include "saferl/robot/robot_model.h"
@@ -55,6 +56,10 @@ std::unique_ptr<Skill> MakeWheelchairSkill(std::shared_ptr<const robot::RobotMod
 /// their range. Source: Nakamura & Hanafusa, "Inverse kinematic solutions with singularity
 /// robustness" (1986).
 std::unique_ptr<Skill> MakeArmSkill(std::shared_ptr<const robot::RobotModel> robot,
-                                    std::span<const math::Vec3> goals, double goal_radius_m);
+                                    std::vector<math::Vec3> goals);
+
+/// Exoskeleton: torques that step in place, one leg after the other; hostile wearers push to the
+/// ends of the range.
+std::unique_ptr<Skill> MakeExoskeletonSkill(std::shared_ptr<const robot::RobotModel> robot);
 
 }  // namespace saferl::sim
