@@ -19,9 +19,9 @@ namespace {
 
 constexpr double kDecision_s = 0.1;
 constexpr int kHorizon = 300;  // decisions: 30 s
-constexpr double kSuccess = 3.0, kTime = 0.02, kJerk = 0.02;
+constexpr double kSuccess = 3.0, kTime = 0.01, kJerk = 0.005;
 constexpr double kMaxProgress_m = 0.5;
-constexpr double kNear_m = 0.08, kContactWeight = 5.0;
+constexpr double kNear_m = 0.08;
 constexpr double kFadeIn_m = 0.25;  // depth in the separation zone that counts in full
 constexpr double kWalking_m_s = 1.6, kPeopleError_m = 0.05, kLidarError_m = 0.02;
 constexpr double kMinAhead_m = 1.2, kMaxAhead_m = 2.6, kTestAhead_m = 1.8;
@@ -114,7 +114,7 @@ WheelchairTask::WheelchairTask(std::shared_ptr<const robot::RobotModel> model, c
   spec_.n_costs = 2;
   spec_.horizon = kHorizon;
   spec_.cost_names = {"contact", "intrusion"};
-  spec_.cost_limits = {0.25, 0.5};
+  spec_.cost_limits = {0.1, 1.0};
   spec_.observation = control::ObservationSchema(features_);
   spec_.action = control::ActionSchema(features_);
   control::ActionScaling(features_, &spec_.action_scale, &spec_.action_offset);
@@ -195,7 +195,7 @@ void WheelchairTask::AddCosts(const Copy& copy, bool touched, StepResult* result
   const robot::RobotState truth = copy.plant.Truth();
   const sim::Pose2 pose = PoseOf(truth.q);
   const double free_m = sim::FreeDistance(*copy.scene, {}, chair_->footprint(), pose, kNear_m);
-  result->cost[0] = kDecision_s * (touched ? kContactWeight : 1.0 - std::min(1.0, free_m / kNear_m));
+  result->cost[0] = touched ? 1.0 : kDecision_s * (1.0 - std::min(1.0, free_m / kNear_m));
   const double v = chair_->PointSpeed(truth.qd), brake = chair_->limits().brake[0], reaction = chair_->hold_s();
   const double zone =
       kPeopleError_m + kWalking_m_s * (reaction + v / brake) + v * reaction + 0.5 * v * v / brake;
@@ -222,17 +222,12 @@ StepResult WheelchairTask::Step(int env, std::span<const float> action, std::spa
   command.issued_ns = copy.plant.now_ns();
   command.valid_for_ns = std::llround(2e9 * kDecision_s);
   control::ActionToCommand(features_, squashed, &command.u);
-  const robot::RobotState before = copy.plant.Truth();
   copy.plant.Apply(command, copy.reaction_s);
   copy.plant.Advance(kDecision_s);
 
-  robot::RobotState after = copy.plant.Truth();
+  const robot::RobotState after = copy.plant.Truth();
   const bool touched = sim::FindContact(*copy.scene, copy.crowd->people(), chair_->footprint(), PoseOf(after.q)).with !=
                        sim::Contact::With::kNothing;
-  if (touched) {  // whatever it ran into holds it
-    copy.plant.Reset(before.q, copy.plant.now_ns());
-    after = copy.plant.Truth();
-  }
   copy.crowd->Advance(kDecision_s, sim::Placed(chair_->footprint(), PoseOf(after.q)));
   AddCosts(copy, touched, &result);
 
@@ -243,9 +238,9 @@ StepResult WheelchairTask::Step(int env, std::span<const float> action, std::spa
     copy.left_m = left;
   }
   result.reward -= kTime + kJerk * jerk;
-  result.terminated = sim::Norm(copy.field->goal() - at) <= copy.scene->goal_radius_m;
-  result.success = result.terminated;
-  if (result.terminated) result.reward += kSuccess;
+  result.success = !touched && sim::Norm(copy.field->goal() - at) <= copy.scene->goal_radius_m;
+  result.terminated = touched || result.success;
+  if (result.success) result.reward += kSuccess;
   result.truncated = !result.terminated && ++copy.t >= kHorizon;
   Observe(&copy, observation);
   return result;

@@ -5,12 +5,12 @@
 //                a route planner knows the building, the policy drives
 //   action       (v, omega) through tanh onto the command limits, one decision each kDecision_s
 //   reward       progress on the way [m] + kSuccess at the goal - kTime per decision - kJerk |change of action|^2
-//   cost 0       contact: seconds in contact with walls or furniture, x kContactWeight, plus seconds nearer than
-//                kNear_m, weighted by how near
+//   cost 0       contact: 1 for running into anything, plus seconds nearer than kNear_m to walls or furniture,
+//                weighted by how near
 //   cost 1       intrusion: seconds inside a pedestrian's separation zone, weighted by depth
 //   zone(v) = error + v_h (T_r + v / b) + v T_r + v^2 / (2 b)      ISO/TS 15066 5.5.4 with C = Z_r = 0
 //
-// Whatever the chair runs into stops it; the episode goes on. Ends: goal reached (terminated) or kHorizon (truncated).
+// Ends: goal reached or contact (terminated), kHorizon (truncated).
 // Randomised per episode while training: scene, start, goal, route look-ahead, reaction, ramps, tracking error,
 // measurement errors, speed of the pedestrians' walks by scene. Robot: closed-form plant with the robot's own limits.
 // Worlds: scenes from seeds; training, validation and test seeds never meet. Units: SI. Frames: W.
