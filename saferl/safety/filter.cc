@@ -196,8 +196,9 @@ FilterResult Filter(const SafetyModel& model, const robot::Observation& observat
   Search search(model, data, &result);
   if (mode < Mode::kControlledStop) {
     FindNear(model, data, &result, &search);
-  } else if (search.Try(s.brake)) {
+  } else {
     s.wanted = s.brake;
+    search.Try(s.brake);
   }
 
   if (search.found().proved) {
