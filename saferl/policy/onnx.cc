@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "saferl/base/file.h"
+#include "saferl/base/json.h"
 #include "saferl/policy/onnx_graph.h"
 
 namespace saferl::policy {
@@ -14,9 +15,11 @@ namespace {
 constexpr int64_t kMinOpset = 7, kMaxOpset = 22;
 constexpr int64_t kMaxElements = int64_t{kMaxWidth} * kMaxWidth;
 
+/// Names in the message come from the file: they are escaped, so that they cannot steer a terminal.
 Status Bad(std::string_view source, std::string_view where, std::string_view problem,
            std::string_view fix) {
-  return absl::InvalidArgumentError(fmt::format("{}: {}: {}; {}", source, where, problem, fix));
+  return absl::InvalidArgumentError(
+      fmt::format("{}: {}: {}; {}", source, JsonEscape(where), JsonEscape(problem), fix));
 }
 
 StatusOr<OnnxTensor> ReadTensor(const onnx::TensorProto& proto, std::string_view source,

@@ -42,8 +42,9 @@ class Importer {
   };
 
   Status Bad(std::string_view problem, std::string_view fix) const {
-    return absl::InvalidArgumentError(fmt::format(
-        "{}: {}: {}; {}", source_, node_ == nullptr ? "graph" : node_->name, problem, fix));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: {}: {}; {}", source_, JsonEscape(node_ == nullptr ? "graph" : node_->name),
+                    JsonEscape(problem), fix));
   }
 
   // ---- values and constants --------------------------------------------------------------------

@@ -97,6 +97,11 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Damage{"operator 'Softmax' is not supported; supported: Gemm",
                [](OnnxGraph* g) { NodeOf(g, "Relu")->op = "Softmax"; }},
+        Damage{"node 4 'x\\u001b[2J' (Softmax)",
+               [](OnnxGraph* g) {
+                 NodeOf(g, "Tanh")->name = "x\x1b[2J";
+                 NodeOf(g, "Tanh")->op = "Softmax";
+               }},
         Damage{"node 3 'layer0' (Gemm): weight 'layer0_weight' takes",
                [](OnnxGraph* g) { Constant(g, "layer0_weight")->dims = {8, 3}; }},
         Damage{"is not a matrix", [](OnnxGraph* g) { Constant(g, "layer0_weight")->dims = {24}; }},

@@ -203,6 +203,17 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Damage{"name", [](PolicySpec* s) { s->name = ""; }},
         Damage{"name", [](PolicySpec* s) { s->name = "a\nb"; }},
+        Damage{"name", [](PolicySpec* s) { s->name = "\xc0\xaf"; }},      // overlong
+        Damage{"name", [](PolicySpec* s) { s->name = "\xed\xa0\x80"; }},  // surrogate
+        Damage{"name", [](PolicySpec* s) { s->name = "cut \xe2\x82"; }},  // cut off
+        Damage{"name",
+               [](PolicySpec* s) {
+                 s->name =
+                     "\xc2\x9b"
+                     "31m";
+               }},                                                            // C1 control
+        Damage{"name", [](PolicySpec* s) { s->name = "\xf5\x80\x80\x80"; }},  // beyond Unicode
+        Damage{"training_record", [](PolicySpec* s) { s->training_record = "\x1b[2J"; }},
         Damage{"robot", [](PolicySpec* s) { s->robot.assign(300, 'x'); }},
         Damage{"observation", [](PolicySpec* s) { s->observation.clear(); }},
         Damage{"observation[0].size", [](PolicySpec* s) { s->observation[0].size = 0; }},
@@ -226,6 +237,13 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"action_offset", [](PolicySpec* s) { s->action_offset.push_back(0); }},
         Damage{"golden", [](PolicySpec* s) { s->golden_actions.pop_back(); }},
         Damage{"golden[1].observation", [](PolicySpec* s) { s->golden_observations[1].clear(); }}));
+
+TEST(Policy, TakesNamesInAnyScript) {
+  PolicySpec spec = MakeGaussianMlp(2, 1, {}, 1);
+  spec.name = "f\xc3\xa9lin \xe2\x82\xac \xf0\x9f\xa6\xbd";
+  spec.training_record = "{\n\t\"seed\": 1\n}";
+  EXPECT_TRUE(spec.Validate().ok()) << spec.Validate();
+}
 
 TEST(SpecBuilder, MakesOrthonormalRowsTimesTheGain) {
   const std::vector<int> hidden = {32, 24};

@@ -19,16 +19,36 @@ Status Bad(std::string_view field, std::string_view problem, std::string_view fi
   return absl::InvalidArgumentError(fmt::format("{}: {}; {}", field, problem, fix));
 }
 
+/// Well-formed UTF-8 (RFC 3629) without control characters; line breaks and tabs only if allowed.
+bool IsPlainText(std::string_view text, bool lines) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const size_t more = lead < 0x80 ? 0 : lead < 0xc2 ? 4 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (more > 3 || lead > 0xf4 || i + more >= text.size()) return false;
+    uint32_t code = more == 0 ? lead : lead & (0x3fU >> more);
+    for (size_t k = 1; k <= more; ++k) {
+      const auto next = static_cast<unsigned char>(text[i + k]);
+      if ((next & 0xc0) != 0x80) return false;
+      code = code << 6 | (next & 0x3fU);
+    }
+    constexpr uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+    if (code < kSmallest[more] || code > 0x10ffff) return false;
+    if (code >= 0xd800 && code < 0xe000) return false;  // surrogates
+    const bool line = code == '\n' || code == '\r' || code == '\t';
+    if ((code < 0x20 && !(lines && line)) || (code >= 0x7f && code < 0xa0)) return false;
+    i += more + 1;
+  }
+  return true;
+}
+
 Status CheckText(std::string_view field, std::string_view text, bool may_be_empty) {
   if (text.empty() && !may_be_empty) return Bad(field, "is empty", "give it a name");
   if (text.size() > kMaxNameBytes) {
     return Bad(field, fmt::format("has {} bytes", text.size()),
                fmt::format("at most {} fit", kMaxNameBytes));
   }
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      return Bad(field, "holds a control character", "use printable UTF-8");
-    }
+  if (!IsPlainText(text, false)) {
+    return Bad(field, "is not printable UTF-8", "remove control characters and broken bytes");
   }
   return absl::OkStatus();
 }
@@ -170,6 +190,10 @@ Status PolicySpec::Validate() const {
   if (training_record.size() > kMaxRecordBytes) {
     return Bad("training_record", fmt::format("has {} bytes", training_record.size()),
                fmt::format("at most {} fit", kMaxRecordBytes));
+  }
+  if (!IsPlainText(training_record, true)) {
+    return Bad("training_record", "is not printable UTF-8",
+               "remove control characters and broken bytes");
   }
   return CheckGoldenShapes(*this, obs_size, act_size);
 }
