@@ -96,12 +96,14 @@ void Arm::Predict(const RobotState& state, const Joints& previous, const Joints&
     const double share = still ? 0.0 : path.share(begin);
     s.t_begin_s = std::max(0.0, from - state_age_s_);
     s.t_end_s = until - state_age_s_;
-    Joints delta{};
+    Joints delta{}, stray{};
     for (int j = 0; j < n_; ++j) {
       delta[j] = q_error_[j] + deviation[j].integral + tracking_error_[j] * until;
       s.q_tube[j] = delta[j] + half * std::abs(command[j]);
-      s.qd[j] = share * command[j];
-      s.qd_tube[j] = tracking_error_[j] + (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
+      stray[j] = tracking_error_[j] + (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
+      // Any share of the command from none to `share` may act.
+      s.qd[j] = 0.5 * share * command[j];
+      s.qd_tube[j] = 0.5 * share * std::abs(command[j]) + stray[j];
       s.effort[j] = 0.0;
     }
     for (int k = 0; k < n_links_; ++k) {
@@ -111,7 +113,7 @@ void Arm::Predict(const RobotState& state, const Joints& previous, const Joints&
       for (int j = 0; j <= link_joint_[k]; ++j) {
         const double lever = lever_[k][j], rate = std::abs(command[j]);
         off += delta[j] * lever;
-        drift += s.qd_tube[j] * lever;
+        drift += stray[j] * lever;
         bend += lever * (rate * delta[j] + rate * delta_inner + delta[j] * inner);
         inner += rate;
         delta_inner += delta[j];

@@ -28,8 +28,9 @@ enum class Kind : uint8_t { kWheelchair, kArm, kExoskeleton };
 /// Actuator and joint limits. All arrays (n); +-inf where a robot has no such limit.
 struct Limits {
   Joints command_lower{}, command_upper{};  ///< [command unit]
-  Joints command_rate{};        ///< |u_k - u_(k-1)| / period while driving [command unit / s]
-  Joints brake{};               ///< rated deceleration [command unit / s] (exoskeleton: [rad/s^2])
+  Joints command_rate{};  ///< |u_k - u_(k-1)| / period while driving [command unit / s]
+  Joints brake{};  ///< rated deceleration [command unit / s]; exoskeleton: what is left of it
+                   ///< against the worst wearer [rad/s^2]
   Joints q_lower{}, q_upper{};  ///< position range [rad]
   Joints qd_max{};              ///< speed [rad/s]
   Joints effort_max{};          ///< torque [Nm]
@@ -49,8 +50,8 @@ struct ManoeuvreSample {
   double t_begin_s = 0, t_end_s = 0;  ///< from the tick's `now`
   Joints q{};                         ///< nominal configuration in the middle of the stretch
   Joints q_tube{};                    ///< |true q - q| <= q_tube during the stretch
-  Joints qd{};                        ///< largest-magnitude rate in the stretch, signed
-  Joints qd_tube{};                   ///< |true qd - qd| <= qd_tube
+  Joints qd{};                        ///< middle of the rates in the stretch
+  Joints qd_tube{};                   ///< |true qd - qd| <= qd_tube: |qd| + qd_tube is the fastest
   Joints effort{};                    ///< largest |joint torque| needed [Nm] (0 where not modelled)
   std::array<double, kMaxLinks>
       reach_m{};  ///< any point of link i stays this near its place at q [m]
@@ -63,7 +64,7 @@ inline constexpr int kMaxSamples = 16;
 /// The sweep from now to rest. Written by Predict().
 struct Manoeuvre {
   int n = 0;
-  bool at_rest = false;    ///< nothing moves at all: standing still and told to
+  bool at_rest = false;    ///< told to stand still and measured so; an exoskeleton never is
   double stop_time_s = 0;  ///< from `now` until certain rest, hold included
   std::array<ManoeuvreSample, kMaxSamples> sample{};
 };

@@ -113,12 +113,11 @@ class PathRobot {
 /// Runs `cases` random robots of the truth. `escape(m, t, q, qd, moving)` says by how much the
 /// truth is outside.
 template <class DrawQ, class Integrate, class Predict, class EscapeBy>
-TubeHunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt,
-                     bool stop_at_first, DrawQ draw_q, Integrate integrate, Predict predict,
-                     EscapeBy escape) {
+TubeHunt HuntEscapes(const PathTruth& truth, const TubeHuntOptions& options, double dt,
+                     DrawQ draw_q, Integrate integrate, Predict predict, EscapeBy escape) {
   TubeHunt result;
-  Random rng(seed);
-  for (int k = 0; k < cases; ++k) {
+  Random rng(options.seed);
+  for (int k = 0; k < options.cases; ++k) {
     const Freedom freedom{rng.Chance(0.5)};
     Joints u{}, previous{};
     std::vector<Joints> older(truth.n_older);
@@ -148,12 +147,13 @@ TubeHunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt
     PathRobot robot(truth, freedom, &rng, older, u);
     const double age = dt * std::floor(freedom.Draw(rng, 0.0, truth.state_age_s) / dt + 1e-9);
     double worst = -1e9;
+    int steps = 0;
     for (double t = -age; t < 5.0; t += dt) {
       bool moving = false;
       const Joints rate = robot.Rate(t, dt, &moving);
       if (!moving && t > truth.reaction_s + truth.period_s) break;
       if (moving) q = integrate(q, rate, dt);
-      if (t + dt < 0) continue;
+      if (t + dt < 0 || ++steps % options.check_every != 0) continue;
       worst = std::max(worst, escape(m, t + dt, q, rate, moving));
       if (moving && t > m.stop_time_s + 2 * dt && !m.at_rest) worst = std::max(worst, 1.0);
     }
@@ -162,7 +162,7 @@ TubeHunt HuntEscapes(const PathTruth& truth, int cases, uint64_t seed, double dt
     // Commands act on the grid of the simulation: up to dt / 2 off, at rates that differ by up to a
     // few tenths.
     result.escapes += worst > 0.3 * dt;
-    if (stop_at_first && result.escapes > 0) break;
+    if (options.stop_at_first && result.escapes > 0) break;
   }
   return result;
 }
@@ -180,8 +180,8 @@ std::array<std::pair<double, double>, 4> Corners(const math::Rectangle& r, const
 }
 
 /// By how much the true pose leaves every sample that covers this time; <= 0 is inside.
-double Escape(const Wheelchair& model, const Manoeuvre& m, double t, const Joints& q, bool moving,
-              double dt) {
+double Escape(const Wheelchair& model, const Manoeuvre& m, double t, const Joints& q,
+              const Joints& qd, bool moving, double dt) {
   double best = 1e9;
   const auto truth = Corners(model.footprint(), q);
   for (int i = 0; i < m.n; ++i) {
@@ -194,6 +194,9 @@ double Escape(const Wheelchair& model, const Manoeuvre& m, double t, const Joint
           std::max(worst, std::hypot(truth[k].first - at[k].first, truth[k].second - at[k].second));
     double out = worst - s.reach_m[0];
     for (int j = 0; j < 3; ++j) out = std::max(out, std::abs(q[j] - s.q[j]) - s.q_tube[j]);
+    // Rates weigh little: at the simulation's grid they jump.
+    for (int j = 0; j < 2 && moving; ++j)
+      out = std::max(out, 0.05 * (std::abs(qd[j] - s.qd[j]) - s.qd_tube[j]));
     best = std::min(best, out);
   }
   return best;
@@ -229,6 +232,7 @@ double Escape(const Arm& arm, const Manoeuvre& m, double t, const Joints& q, con
     }
     for (int j = 0; j < arm.n(); ++j) {
       out = std::max(out, std::abs(q[j] - s.q[j]) - s.q_tube[j]);
+      if (moving) out = std::max(out, 0.05 * (std::abs(qd[j] - s.qd[j]) - s.qd_tube[j]));
     }
     best = std::min(best, out);
   }
@@ -236,7 +240,7 @@ double Escape(const Arm& arm, const Manoeuvre& m, double t, const Joints& q, con
 }
 
 double StepOf(const TubeHuntOptions& options, double period_s) {
-  return options.step_s > 0 ? options.step_s : std::min(0.002, 0.1 * period_s);
+  return options.step_s > 0 ? options.step_s : std::min(0.002, 0.25 * period_s);
 }
 
 template <class Config>
@@ -262,7 +266,7 @@ TubeHunt HuntTubes(const Wheelchair& model, const WheelchairConfig& truth,
                    const TubeHuntOptions& options) {
   const double dt = StepOf(options, truth.period_s);
   return HuntEscapes(
-      TruthOf(truth, 2, 3), options.cases, options.seed, dt, options.stop_at_first,
+      TruthOf(truth, 2, 3), options, dt,
       [](Random& rng) {
         return Joints{rng.Uniform(-5, 5), rng.Uniform(-5, 5), rng.Uniform(-3, 3)};
       },
@@ -270,8 +274,8 @@ TubeHunt HuntTubes(const Wheelchair& model, const WheelchairConfig& truth,
       [&](const RobotState& state, const Joints& previous, const Joints& u, Manoeuvre* m) {
         model.Predict(state, previous, u, m);
       },
-      [&](const Manoeuvre& m, double t, const Joints& q, const Joints&, bool moving) {
-        return Escape(model, m, t, q, moving, dt);
+      [&](const Manoeuvre& m, double t, const Joints& q, const Joints& qd, bool moving) {
+        return Escape(model, m, t, q, qd, moving, dt);
       });
 }
 
@@ -279,7 +283,7 @@ TubeHunt HuntTubes(const Arm& model, const ArmConfig& truth, const TubeHuntOptio
   const double dt = StepOf(options, truth.period_s);
   const int n = model.n();
   return HuntEscapes(
-      TruthOf(truth, n, n), options.cases, options.seed, dt, options.stop_at_first,
+      TruthOf(truth, n, n), options, dt,
       [&](Random& rng) {
         Joints q{};
         for (int j = 0; j < n; ++j)

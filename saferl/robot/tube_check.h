@@ -36,8 +36,9 @@ struct TubeHunt {
 struct TubeHuntOptions {
   int cases = 1000;
   uint64_t seed = 1;
-  double step_s = 0;  ///< of the simulation; 0 = a tenth of the period, at most 2 ms
+  double step_s = 0;  ///< of the simulation; 0 = a quarter of the period, at most 2 ms
   bool stop_at_first = false;
+  int check_every = 1;  ///< wheelchair, arm: compare at every k-th step of the simulation only
 };
 
 /// `model` predicts; `truth` says what real robots may do (usually model.config()).

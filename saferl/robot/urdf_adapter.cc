@@ -118,7 +118,8 @@ std::vector<math::Vec3> SkinOf(const urdf::Geometry& geometry) {
   } else if (geometry.type == urdf::Geometry::SPHERE || geometry.type == urdf::Geometry::BOX) {
     // The 26 directions of a cube's corners, edges and faces.
     for (int i = 0; i < 27; ++i) {
-      const math::Vec3 d{i % 3 - 1.0, i / 3 % 3 - 1.0, i / 9 - 1.0};
+      const int x = i % 3, y = i / 3 % 3, z = i / 9;
+      const math::Vec3 d{x - 1.0, y - 1.0, z - 1.0};
       if (d == math::Vec3{}) continue;
       if (geometry.type == urdf::Geometry::SPHERE) {
         points.push_back(static_cast<const urdf::Sphere&>(geometry).radius * math::Normalized(d));

@@ -270,8 +270,9 @@ void Wheelchair::Predict(const RobotState& state, const Joints& previous, const 
     Joints rate{};
     for (int j = 0; j < 2; ++j) {
       rate[j] = tracking_error_[j] + (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
-      s.qd[j] = share * command[j];
-      s.qd_tube[j] = rate[j];
+      // Any share of the command from none to `share` may act.
+      s.qd[j] = 0.5 * share * command[j];
+      s.qd_tube[j] = 0.5 * share * std::abs(command[j]) + rate[j];
       s.effort[j] = 0.0;
     }
     s.speed_m_s[0] = share * point_speed + PointSpeed(rate);
