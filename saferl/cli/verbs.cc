@@ -3,10 +3,11 @@
 namespace saferl::cli {
 
 std::vector<Verb> Verbs() {
-  return {TrainVerb(),        EvaluateVerb(),      ReplayVerb(),       PolicyShowVerb(),
-          PolicyExportVerb(), PolicyImportVerb(),  PolicyVerifyVerb(), RobotCheckVerb(),
-          BenchTickVerb(),    BenchQpVerb(),       BenchPolicyVerb(),  BenchTrainVerb(),
-          ConfigCheckVerb(),  ConfigExplainVerb(), VersionVerb(),      CompletionVerb()};
+  return {TrainVerb(),      EvaluateVerb(),     DriveVerb(),        ReplayVerb(),
+          PolicyShowVerb(), PolicyExportVerb(), PolicyImportVerb(), PolicyVerifyVerb(),
+          RobotCheckVerb(), BenchTickVerb(),    BenchQpVerb(),      BenchPolicyVerb(),
+          BenchTrainVerb(), DemoVerb(),         ConfigCheckVerb(),  ConfigExplainVerb(),
+          VersionVerb(),    CompletionVerb()};
 }
 
 }  // namespace saferl::cli

@@ -9,6 +9,7 @@ namespace saferl::cli {
 
 Verb TrainVerb();
 Verb EvaluateVerb();
+Verb DriveVerb();
 Verb ReplayVerb();
 Verb PolicyShowVerb();
 Verb PolicyExportVerb();
@@ -22,6 +23,7 @@ Verb BenchPolicyVerb();
 Verb BenchTrainVerb();
 Verb ConfigCheckVerb();
 Verb ConfigExplainVerb();
+Verb DemoVerb();
 Verb VersionVerb();
 Verb CompletionVerb();
 
