@@ -98,8 +98,8 @@ Status CheckKeys(const Node& node, const std::string& path, const std::vector<st
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     const std::optional<std::string> nearest = Nearest(entry.key, known);
     return absl::InvalidArgumentError(
-        Cat(entry.value.source(), ":", entry.line, ": ", path.empty() ? "" : Cat(path, "."), entry.key,
-            ": unknown key; ",
+        Cat(entry.value.source(), ":", entry.line, ": ", path.empty() ? "" : Cat(path, "."),
+            entry.key, ": unknown key; ",
             nearest ? Cat("did you mean '", *nearest, "'?") : Cat("known: ", Join(known, ", "))));
   }
   return absl::OkStatus();

@@ -166,7 +166,7 @@ TEST_F(CliTest, VersionAndCompletion) {
 
 TEST_F(CliTest, MalformedFilesAreRefusedByEveryReader) {
   Write("bad.yaml", "kind: wheelchair\nname: [\n");
-  Write("noise.bin", std::string("\x89MCAP0\r\n\0\1\2\3rubbish", 20));
+  Write("noise.bin", std::string("\x89MCAP0\r\n\0\1\2\3rubbish", 18));
   Write("empty", "");
   for (const char* file : {"bad.yaml", "noise.bin", "empty", "missing.file"}) {
     ExpectRefused(Cat("policy show ", file), file);

@@ -77,7 +77,7 @@ StatusOr<ExitCode> RunTrain(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const learn::TrainConfig config, ConfigOf(args));
   SAFERL_ASSIGN_OR_RETURN(const std::unique_ptr<learn::Trainer> trainer,
                           learn::Trainer::Create(config));
-  const std::string checkpoint = args.text("--checkpoint");
+  const std::string& checkpoint = args.text("--checkpoint");
   if (args.flag("--resume")) {
     if (checkpoint.empty())
       return absl::InvalidArgumentError("--resume: needs --checkpoint FILE; give it");
