@@ -48,7 +48,7 @@ struct RtConfig {
   std::string robot = "wheelchair";  ///< name or path
   std::string policy = "off";        ///< path of a policy package, or off
   std::string shm = "/dev/shm/saferl";
-  Pacing pacing = Pacing::kTimer;
+  Pacing pacing = Pacing::kRobot;
   bool observation_clock = false;
   bool require_lease = true;
   std::string log = "off";        ///< path of the decision log, or off

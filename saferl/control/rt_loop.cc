@@ -10,13 +10,13 @@ namespace saferl::control {
 
 namespace {
 
-/// One tick at `now`, with its costs recorded.
-void OneTick(const LoopModel& model, int64_t now, LoopClock* clock, LoopPorts* ports,
-             TickInput* input, TickData* data, Decision* decision, LoopStats* stats) {
+/// One tick, with its costs recorded.
+void OneTick(const LoopModel& model, LoopClock* clock, LoopPorts* ports, TickInput* input,
+             TickData* data, Decision* decision, LoopStats* stats) {
   const int64_t start = clock->Now();
-  const bool robots_clock = model.ticks_with_observation_clock;
-  ports->Read(robots_clock ? now : start, input);
-  input->now_ns = robots_clock ? std::max(now, input->observation.stamp_ns) : clock->Now();
+  ports->Read(start, input);
+  // Read first, then the time: no stamp may lie in this tick's future.
+  input->now_ns = model.ticks_with_observation_clock ? input->observation.stamp_ns : clock->Now();
   ++input->sequence;
   Tick(*model.tick, *input, data, decision);
   ports->Write(*decision);
@@ -41,7 +41,7 @@ void RunOnTimer(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
     if (2 * late >= model.period_ns) ++stats->slips;
     const int64_t skipped = late / model.period_ns;
     stats->skipped_periods += static_cast<uint64_t>(skipped);
-    OneTick(model, now, clock, ports, input, data, decision, stats);
+    OneTick(model, clock, ports, input, data, decision, stats);
     next += (1 + skipped) * model.period_ns;
   }
 }
@@ -55,15 +55,14 @@ void RunOnRobot(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
     const uint64_t seen = ports->ObservationMark();
     const int64_t now = clock->Now();
     const bool fresh = seen != mark && (seen & 1U) == 0;
-    if (!fresh && now - last < 2 * model.period_ns) {
+    const bool silent = now - last >= 2 * model.period_ns && !model.ticks_with_observation_clock;
+    if (!fresh && !silent) {
       clock->SleepUntil(now + model.poll_ns);
       continue;
     }
     if (!fresh) ++stats->slips;
     mark = fresh ? seen : mark;
-    // Silence: time goes on by what really passed, counted on the robot's clock.
-    const int64_t robot_now = fresh ? 0 : input->now_ns + (now - last);
-    OneTick(model, robot_now, clock, ports, input, data, decision, stats);
+    OneTick(model, clock, ports, input, data, decision, stats);
     last = now;
   }
 }

@@ -1,13 +1,16 @@
 #pragma once
 // The real-time loop: wakes on a fixed phase, reads, ticks, writes, records.
 //
-// Pacing. kTimer: absolute wake-up times t0 + k T. A late wake-up is never made up by running fast:
-// the tick runs, the phase is kept, and whole periods that have passed are skipped and counted. The
-// Tick itself sees the gap and stops (kTickLate; kTickSlips for two within the window). kRobot: one
-// tick for each new observation, on the observation's clock; when the robot falls silent for two
-// periods the loop ticks on its own, so that staleness stops it. Units: ns. RT: Run yes, between
-// start and return (clock and sleep are its only system calls). Errors: none; what goes wrong
-// inside becomes Modes.
+// Pacing
+//   kTimer  absolute wake-up times t0 + k T. A late wake-up is never made up by running fast: the
+//           tick runs, the phase is kept, whole periods that passed are skipped and counted. The
+//           Tick itself sees the gap and stops (kTickLate; kTickSlips for two within the window).
+//   kRobot  one tick for each new observation. When the robot falls silent for two periods the loop
+//           ticks on its own, so that staleness stops it. On the observation's clock (simulated or
+//           recorded time) silence is no time: the loop waits.
+// Units: ns.
+// RT: RunLoop yes, between start and return (clock and sleep are its only system calls).
+// Errors: none; what goes wrong inside becomes Modes.
 
 #include <atomic>
 #include <cstdint>

@@ -1,0 +1,183 @@
+#include "saferl/control/rt_loop.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "saferl/base/clock.h"
+#include "saferl/control/rt_config.h"
+#include "saferl/control/tick_data.h"
+#include "saferl/control/workload.h"
+
+namespace saferl::control {
+namespace {
+
+/// A clock that only sleeping advances, and that oversleeps as told.
+class FakeClock final : public LoopClock {
+ public:
+  int64_t Now() override { return now; }
+  void SleepUntil(int64_t at_ns) override {
+    wakes.push_back(at_ns);
+    const size_t k = wakes.size() - 1;
+    now = std::max(now, at_ns) + (k < oversleep.size() ? oversleep[k] : 0);
+  }
+  int64_t now = 1'000'000'000;
+  std::vector<int64_t> oversleep, wakes;
+};
+
+class WorkloadPorts final : public LoopPorts {
+ public:
+  WorkloadPorts(const std::shared_ptr<const robot::RobotModel>& robot, FakeClock* clock)
+      : workload_(robot), clock_(clock) {}
+  void Read(int64_t, TickInput* input) override {
+    const uint64_t sequence = input->sequence;
+    if (!silent) last_ = workload_.Next();
+    *input = last_;
+    input->sequence = sequence;
+    if (silent) return;
+    robot::Observation& o = input->observation;
+    o.stamp_ns = o.robot.stamp_ns = o.people_stamp_ns = o.lidar_stamp_ns = input->human.stamp_ns =
+        clock_->now;
+    for (robot::HumanPart& part : o.parts) part.stamp_ns = clock_->now;
+    last_ = *input;
+  }
+  void Write(const Decision& decision) override {
+    workload_.Apply(decision.command);
+    commands.push_back(decision.command);
+  }
+  uint64_t ObservationMark() override { return mark += silent ? 0 : 2; }
+  std::vector<safety::Command> commands;
+  bool silent = false;
+  uint64_t mark = 0;
+
+ private:
+  Workload workload_;
+  TickInput last_;
+  FakeClock* clock_;
+};
+
+class RtLoopTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto model = MakeBenchModel("wheelchair", false);
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *model;
+    loop_.tick = &model_;
+    loop_.period_ns = FromSeconds(model_.safety->robot->period_s());
+    ports_ = std::make_unique<WorkloadPorts>(model_.safety->robot, &clock_);
+  }
+  void Run(uint64_t ticks) {
+    loop_.max_ticks = ticks;
+    const auto data = Prepare(model_);
+    RunLoop(loop_, &clock_, ports_.get(), stop_, data.get(), &decision_, &stats_);
+  }
+  TickModel model_;
+  LoopModel loop_;
+  FakeClock clock_;
+  std::unique_ptr<WorkloadPorts> ports_;
+  std::atomic<bool> stop_{false};
+  Decision decision_;
+  LoopStats stats_;
+};
+
+TEST_F(RtLoopTest, WakesOnAFixedPhase) {
+  Run(50);
+  for (size_t k = 1; k < clock_.wakes.size(); ++k)
+    EXPECT_EQ(clock_.wakes[k] - clock_.wakes[k - 1], loop_.period_ns);
+  EXPECT_EQ(stats_.ticks, 50U);
+  EXPECT_EQ(stats_.slips, 0U);
+  EXPECT_EQ(decision_.command.mode, safety::Mode::kNominal);
+}
+
+TEST_F(RtLoopTest, ALateWakeUpIsNotMadeUpByRunningFast) {
+  clock_.oversleep.assign(10, 0);
+  clock_.oversleep[9] = loop_.period_ns * 7 / 2;  // three whole periods and a half
+  Run(20);
+  EXPECT_EQ(stats_.ticks, 20U);
+  EXPECT_EQ(stats_.skipped_periods, 3U);
+  EXPECT_EQ(stats_.slips, 1U);
+  EXPECT_EQ(clock_.wakes[10] - clock_.wakes[9],
+            4 * loop_.period_ns);  // the next phase point, none in between
+  for (size_t k = 1; k < ports_->commands.size(); ++k)
+    EXPECT_GE(ports_->commands[k].issued_ns - ports_->commands[k - 1].issued_ns,
+              loop_.period_ns / 2);
+  EXPECT_EQ(ports_->commands[9].reason, safety::Reason::kTickLate);
+  EXPECT_EQ(ports_->commands[9].mode, safety::Mode::kControlledStop);
+}
+
+TEST_F(RtLoopTest, TwoSlipsInTheWindowStop) {
+  clock_.oversleep.assign(20, 0);
+  clock_.oversleep[10] = clock_.oversleep[15] = loop_.period_ns * 6 / 10;
+  Run(17);
+  EXPECT_EQ(stats_.slips, 2U);
+  EXPECT_EQ(ports_->commands[10].mode, safety::Mode::kNominal);
+  EXPECT_EQ(ports_->commands[15].reason, safety::Reason::kTickSlips);
+  EXPECT_EQ(ports_->commands[15].mode, safety::Mode::kControlledStop);
+}
+
+TEST_F(RtLoopTest, RobotPacedItTicksOncePerObservationAndStopsOnSilence) {
+  loop_.pacing = Pacing::kRobot;
+  loop_.poll_ns = loop_.period_ns;
+  Run(10);
+  EXPECT_EQ(stats_.ticks, 10U);
+  ports_->silent = true;
+  Run(30);
+  EXPECT_GE(decision_.command.mode, safety::Mode::kControlledStop);
+}
+
+TEST_F(RtLoopTest, AStopFlagEndsIt) {
+  stop_ = true;
+  Run(0);
+  EXPECT_EQ(stats_.ticks, 0U);
+}
+
+TEST(RtSettingsTest, RequireFailsWarnSaysSoOffDoesNothing) {
+  RtSettings settings;
+  settings.fifo = settings.lock_memory = Requirement::kOff;
+  settings.affinity = Requirement::kOff;
+  auto granted = ApplyRtSettings(settings);
+  ASSERT_TRUE(granted.ok());
+  EXPECT_EQ(granted->Text(), "scheduling ordinary, memory not locked, processor any");
+  settings.affinity = Requirement::kRequire;
+  settings.processor = 100000;
+  EXPECT_EQ(ApplyRtSettings(settings).status().code(), absl::StatusCode::kPermissionDenied);
+  settings.affinity = Requirement::kWarn;
+  granted = ApplyRtSettings(settings);
+  ASSERT_TRUE(granted.ok());
+  EXPECT_EQ(granted->warnings.size(), 1U);
+}
+
+TEST(RtConfigTest, TheDocumentedExampleLoadsAndHoldsTheDefaults) {
+  const auto config = LoadRtConfig(std::string(SAFERL_SOURCE_DIR) + "/data/config/saferl_rt.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const RtConfig defaults;
+  EXPECT_EQ(config->robot, defaults.robot);
+  EXPECT_EQ(config->pacing, defaults.pacing);
+  EXPECT_EQ(config->require_lease, defaults.require_lease);
+  EXPECT_EQ(config->limits.max_human_age_s, defaults.limits.max_human_age_s);
+  EXPECT_EQ(config->arbitration.authority_cap, defaults.arbitration.authority_cap);
+  const auto model = MakeTickModel(*config);
+  EXPECT_TRUE(model.ok()) << model.status();
+}
+
+TEST(TickModelTest, RefusesAPolicyForAnotherRobotAndNumbersOutOfRange) {
+  const auto chair = *MakeBenchModel("wheelchair"), arm = *MakeBenchModel("arm7");
+  EXPECT_FALSE(MakeTickModel(chair.safety, arm.policy).ok());
+  EXPECT_FALSE(MakeTickModel(nullptr, nullptr).ok());
+  TickModel model = chair;
+  EXPECT_TRUE(Validate(model).ok());
+  model.limits.max_human_age_ns = 0;
+  EXPECT_FALSE(Validate(model).ok());
+  model = chair;
+  model.limits.max_state_age_ns = FromSeconds(10 * chair.safety->robot->state_age_s());
+  EXPECT_FALSE(Validate(model).ok());
+  model = chair;
+  model.arbitration.authority_cap = 1.5;
+  EXPECT_FALSE(Validate(model).ok());
+  model = chair;
+  model.intent.lookahead_s = 0;
+  EXPECT_FALSE(Validate(model).ok());
+}
+
+}  // namespace
+}  // namespace saferl::control
