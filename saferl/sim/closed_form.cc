@@ -90,8 +90,8 @@ void VelocityPlant::Step(double h) {
   // Velocities change at a constant rate until `ramp_s`, then stay: split so that the end is met
   // exactly.
   double left = h;
-  while (left > 0) {
-    const bool ramping = ramp_s > 0 && left == h;
+  for (int stretch = 0; stretch < 2 && left > 0; ++stretch) {
+    const bool ramping = ramp_s > 0 && stretch == 0;
     const double part = ramping ? std::min(left, ramp_s) : left;
     const robot::Joints before = w_;
     for (int i = 0; i < bounds_.n; ++i) {

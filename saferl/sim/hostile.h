@@ -108,6 +108,7 @@ enum class Drive : uint8_t {
   kChatter,    ///< another corner every tick
   kPiecewise,  ///< random constants for random times
   kGreedy,     ///< of several random wishes, the one that brings the least clearance
+  kStraight,   ///< straight on at full speed, always
   kPulse,      ///< full speed and zero in random turns
   kNonsense,   ///< far out of range, infinite or not a number
   kCount,

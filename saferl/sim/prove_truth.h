@@ -1,41 +1,35 @@
 #pragma once
-// Truth for the prover: distances between true shapes, by formulas of its own (it shares none with
-// the filter), and a planar world of walls with a lidar that sees it.
+// The prover's planar world: walls, boxes and a lidar that sees them truly.
+// Distances are the certifier's (safety/certifier/shapes.h): the filter uses none of it.
 //
-// Units: metres, radians, in the plane. RT: no. Exact to rounding; negative = overlap.
+// Units: metres, radians, in the plane. RT: no.
 
 #include <array>
 #include <span>
 
 #include "saferl/base/random.h"
-#include "saferl/math/geometry.h"
 #include "saferl/robot/types.h"
+#include "saferl/safety/certifier/shapes.h"
 
 namespace saferl::sim {
 
-struct Point2 {
-  double x = 0, y = 0;
-};
+using Point2 = safety::certifier::Point2;
+/// The chair's true footprint at a true pose.
+using Footprint = safety::certifier::PosedRectangle;
 
 /// A straight piece of wall (both ends included).
 struct Wall {
   Point2 a, b;
 };
 
-/// The chair's true footprint at a true pose.
-struct Footprint {
-  double rear = 0, front = 0, half_width = 0;  ///< body frame [m]
-  double x = 0, y = 0, yaw = 0;                ///< pose in W
-};
-
-/// Surface of the rectangle to the surface of a disc of `radius` around `p`.
-double TrueDistance(const Footprint& footprint, Point2 p, double radius);
-/// Rectangle to wall; an overlap returns minus the depth of the deepest wall point.
-double TrueDistance(const Footprint& footprint, const Wall& wall);
-/// Point of the rectangle nearest to `p`.
-Point2 NearestPoint(const Footprint& footprint, Point2 p);
-/// Surface to surface of two capsules in space.
-double TrueDistance(const math::Capsule& first, const math::Capsule& second);
+/// Surface of the footprint to the surface of a disc of `radius` around `p`, or to a wall; negative
+/// = overlap.
+inline double TrueDistance(const Footprint& footprint, Point2 p, double radius) {
+  return safety::certifier::RectangleToPoint(footprint, p) - radius;
+}
+inline double TrueDistance(const Footprint& footprint, const Wall& wall) {
+  return safety::certifier::RectangleToSegment(footprint, wall.a, wall.b);
+}
 
 inline constexpr int kMaxWalls = 48;
 

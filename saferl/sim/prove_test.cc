@@ -1,0 +1,86 @@
+#include "saferl/sim/prove.h"
+
+#include <gtest/gtest.h>
+
+#include "saferl/sim/mutants.h"
+
+namespace saferl::sim {
+namespace {
+
+ProveOptions Options(const std::string& robot, int64_t ticks) {
+  ProveOptions options;
+  options.robot = robot;
+  options.ticks = ticks;
+  return options;
+}
+
+void ExpectCaught(const std::string& robot, robot::Kind kind) {
+  for (const Mutant& mutant : Mutants(kind)) {
+    ProveOptions options = Options(robot, mutant.budget_ticks);
+    options.mutant = mutant.name;
+    options.certify_every = 0;
+    options.stop_at_violation = true;
+    const auto report = Prove(options);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_GT(report->violations, 0) << mutant.name << " (" << mutant.what << ") goes unnoticed:\n"
+                                     << ToText(*report);
+  }
+}
+
+TEST(Prove, WheelchairIsSafeAndEveryTickIsCertified) {
+  ProveOptions options = Options("wheelchair", 40'000);
+  options.certify_every = 4;
+  const auto report = Prove(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->violations, 0) << ToText(*report);
+  EXPECT_EQ(report->uncertified, 0) << ToText(*report);
+  EXPECT_GT(report->moving_ticks, report->ticks / 4) << "a prover that stands still proves nothing";
+  EXPECT_GT(report->worst_margin, 0);
+}
+
+TEST(Prove, EveryMutantOfTheWheelchairIsCaught) {
+  ExpectCaught("wheelchair", robot::Kind::kWheelchair);
+}
+
+TEST(Prove, ReportIsTheSameForAnyThreadCount) {
+  ProveOptions options = Options("wheelchair", 5'000);
+  options.seed = 11;
+  const auto one = Prove(options);
+  options.threads = 3;
+  const auto three = Prove(options);
+  ASSERT_TRUE(one.ok() && three.ok());
+  EXPECT_EQ(one->interventions, three->interventions);
+  EXPECT_EQ(one->moving_ticks, three->moving_ticks);
+  EXPECT_EQ(one->worst_margin, three->worst_margin);
+  options.mutant = "no_separation";
+  options.stop_at_violation = true;
+  const auto caught_by_three = Prove(options);
+  options.threads = 1;
+  const auto caught_by_one = Prove(options);
+  ASSERT_TRUE(caught_by_one.ok() && caught_by_three.ok());
+  EXPECT_EQ(caught_by_one->first_violation_tick, caught_by_three->first_violation_tick);
+  EXPECT_EQ(caught_by_one->ticks, caught_by_three->ticks);
+}
+
+TEST(Prove, UnknownMutantNamesTheNearest) {
+  ProveOptions options = Options("wheelchair", 250);
+  options.mutant = "no_epsilom";
+  const auto report = Prove(options);
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(std::string(report.status().message()).find("no_epsilon"), std::string::npos);
+}
+
+TEST(Prove, JsonHasTheFieldsOfTheReport) {
+  ProveReport report;
+  report.robot = "wheelchair";
+  report.ticks = 250;
+  report.worst_margin = 0.5;
+  report.interventions = 3;
+  report.ticks_per_s = 1000;
+  EXPECT_EQ(ToJson(report),
+            "{\"robot\":\"wheelchair\",\"ticks\":250,\"violations\":0,\"uncertified\":0,"
+            "\"worst_margin\":0.5,\"interventions\":3,\"ticks_per_s\":1000}");
+}
+
+}  // namespace
+}  // namespace saferl::sim
