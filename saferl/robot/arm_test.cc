@@ -282,5 +282,33 @@ TEST(ArmTest, RestIsRest) {
   EXPECT_GT(m.stop_time_s, 0);
 }
 
+TEST(ArmTest, CreateNamesWhatCannotWork) {
+  const auto message = [](auto&& change) {
+    ArmConfig c = Arm7()->config();
+    change(c);
+    const auto made = Arm::Create(c);
+    EXPECT_FALSE(made.ok());
+    return std::string(made.status().message());
+  };
+  using ::testing::HasSubstr;
+  EXPECT_THAT(message([](auto& c) { c.joints.clear(); }), HasSubstr("joints"));
+  EXPECT_THAT(message([](auto& c) { c.links.resize(kMaxLinks + 1); }), HasSubstr("links"));
+  EXPECT_THAT(message([](auto& c) { c.period_s = 0; }), HasSubstr("period_s"));
+  EXPECT_THAT(message([](auto& c) { c.reaction_s = -1; }), HasSubstr("reaction_s"));
+  EXPECT_THAT(message([](auto& c) { c.state_age_s = -1; }), HasSubstr("state_age_s"));
+  EXPECT_THAT(message([](auto& c) { c.limits.q_lower[2] = 9; }), HasSubstr("joint 'joint3'"));
+  EXPECT_THAT(message([](auto& c) { c.limits.command_upper[1] = 0; }), HasSubstr("standstill"));
+  EXPECT_THAT(message([](auto& c) { c.limits.command_rate[0] = 0; }),
+              HasSubstr("joint_rate_rad_s2"));
+  EXPECT_THAT(message([](auto& c) { c.limits.brake[6] = 0; }), HasSubstr("joint_brake_rad_s2"));
+  EXPECT_THAT(message([](auto& c) { c.tracking_error[0] = -1; }), HasSubstr("uncertainties"));
+  EXPECT_THAT(message([](auto& c) { c.home[3] = 9; }), HasSubstr("home_rad"));
+  EXPECT_THAT(message([](auto& c) { c.links[1].joint = 7; }), HasSubstr("link 'link1'"));
+  EXPECT_THAT(message([](auto& c) { c.links[1].capsule.radius = 0; }), HasSubstr("radius_m"));
+  EXPECT_THAT(
+      message([](auto& c) { c.links[1].capsule.a.x = std::numeric_limits<double>::infinity(); }),
+      HasSubstr("finite"));
+}
+
 }  // namespace
 }  // namespace saferl::robot

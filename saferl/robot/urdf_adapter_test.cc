@@ -69,6 +69,31 @@ TEST(UrdfAdapterTest, NothingReachesTheTerminal) {
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
 }
 
+TEST(UrdfAdapterTest, SkinsAreSampledAndMeshesCounted) {
+  const std::string text = R"(<?xml version="1.0"?><robot name="r">
+    <link name="base"><collision><origin xyz="0 0 1"/><geometry><box size="2 4 6"/></geometry></collision></link>
+    <link name="a"><visual><geometry><sphere radius="0.5"/></geometry></visual></link>
+    <link name="tool"><collision><geometry><mesh filename="x.stl"/></geometry></collision>
+      <visual><geometry><sphere radius="9"/></geometry></visual></link>
+    <joint name="one" type="revolute"><parent link="base"/><child link="a"/>
+      <limit lower="-1" upper="1" velocity="1" effort="1"/></joint>
+    <joint name="two" type="fixed"><parent link="a"/><child link="tool"/></joint></robot>)";
+  const auto chain = ParseUrdfChain(text, "r.urdf", "base", "tool");
+  ASSERT_TRUE(chain.ok()) << chain.status();
+  ASSERT_EQ(chain->skins.size(), 3u);
+  double top = 0, far = 0;
+  for (const math::Vec3 p : chain->skins[0].points_m) {
+    top = std::max(top, p.z);
+    far = std::max(far, std::abs(p.y));
+  }
+  EXPECT_DOUBLE_EQ(top, 4);
+  EXPECT_DOUBLE_EQ(far, 2);
+  for (const math::Vec3 p : chain->skins[1].points_m) EXPECT_NEAR(math::Norm(p), 0.5, 1e-12);
+  EXPECT_EQ(chain->skins[1].points_m.size(), 26u);
+  EXPECT_TRUE(chain->skins[2].points_m.empty());  // the collision shape counts, and it is a mesh
+  EXPECT_EQ(chain->skins[2].n_meshes, 1);
+}
+
 /// A robot of a user's: odd axes, tilted frames, a fixed joint in the middle, a continuous joint.
 /// Its tool, computed here by multiplying URDF transforms one by one, is where the model says.
 TEST(UrdfAdapterTest, AUsersRobotWithOddAxesIsPlacedAsItsUrdfSays) {
