@@ -9,6 +9,9 @@
 namespace saferl::learn {
 namespace {
 
+constexpr double kRidge = 1e-9;         // keeps the QP strictly convex, below what any answer shows
+constexpr double kRecoveryRidge = 0.1;  // costs that pull against each other: reduce both as far as they let
+
 /// Drops costs that no step can change; returns which are kept.
 CpoNumbers Reduce(const CpoNumbers& in, std::array<int, kMaxCosts>* kept) {
   CpoNumbers out = in;
@@ -40,9 +43,9 @@ double Quadratic(const CpoNumbers& p, const std::array<double, kMaxCosts>& nu) {
   return value;
 }
 
-/// argmin over nu >= 0 of 1/2 nu'S nu - linear'nu, scaled to unit diagonal with a small ridge.
-std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p, const std::array<double, kMaxCosts>& linear) {
-  constexpr double kRidge = 1e-8;
+/// argmin over nu >= 0 of 1/2 nu'S nu - linear'nu, scaled to unit diagonal, `ridge` added to that.
+std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p, const std::array<double, kMaxCosts>& linear,
+                                            double ridge) {
   math::QpProblem problem;
   math::QpWorkspace workspace;
   math::QpSolution solution;
@@ -57,7 +60,7 @@ std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p, const std::arra
   if (size <= 0) return nu;
   for (int i = 0; i < p.n; ++i) {
     for (int j = 0; j < p.n; ++j)
-      problem.h[i * math::kQpMaxVars + j] = p.s[i][j] / (root[i] * root[j]) + (i == j ? kRidge : 0.0);
+      problem.h[i * math::kQpMaxVars + j] = p.s[i][j] / (root[i] * root[j]) + (i == j ? ridge : 0.0);
     problem.f[i] = -linear[i] / (root[i] * size);
     problem.lower[i] = 0;
     problem.upper[i] = std::numeric_limits<double>::infinity();
@@ -68,10 +71,22 @@ std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p, const std::arra
   return nu;
 }
 
+/// True when the step -H^-1 B nu leaves some constraint broken beyond rounding.
+bool Broken(const CpoNumbers& p, const std::array<double, kMaxCosts>& nu) {
+  double size = 0, worst = 0;
+  for (int i = 0; i < p.n; ++i) {
+    double left = p.c[i];
+    for (int j = 0; j < p.n; ++j) left -= p.s[i][j] * nu[j];
+    size = std::max(size, std::abs(p.c[i]));
+    worst = std::max(worst, left);
+  }
+  return worst > 1e-5 * size;
+}
+
 std::array<double, kMaxCosts> PricesAt(const CpoNumbers& p, double lambda) {
   std::array<double, kMaxCosts> linear{};
   for (int i = 0; i < p.n; ++i) linear[i] = p.r[i] + lambda * p.c[i];
-  return NonNegativeQp(p, linear);
+  return NonNegativeQp(p, linear, kRidge);
 }
 
 CpoStep PlainStep(const CpoNumbers& p) {
@@ -109,7 +124,7 @@ CpoStep SolveSingleDual(const CpoNumbers& p) {
   if (b <= 0 && c > 0) return Recovery(p, {1.0});
   if (b <= 0) return PlainStep(p);  // the whole region is safe
   const double a = std::max(0.0, p.q - r * r / s);
-  // The dual is f_a on {lambda c + r > 0} (constraint active) and f_b elsewhere; take the better of their maxima.
+  // Minus the dual is f_a on {lambda c + r > 0} (constraint active) and f_b elsewhere; its maximum is the answer.
   const double boundary = c != 0 ? -r / c : std::numeric_limits<double>::infinity();
   double low_a = 0, high_a = std::numeric_limits<double>::infinity();
   double low_b = 0, high_b = std::numeric_limits<double>::infinity();
@@ -125,7 +140,7 @@ CpoStep SolveSingleDual(const CpoNumbers& p) {
   constexpr double kTiny = 1e-12;
   const double lambda_a = std::max(kTiny, std::clamp(std::sqrt(a / b), low_a, high_a));
   const double lambda_b = std::max(kTiny, std::clamp(std::sqrt(p.q / (2 * p.delta)), low_b, high_b));
-  const double f_a = -0.5 * (a / lambda_a + b * lambda_a) - r * c / s;
+  const double f_a = -0.5 * (a / lambda_a + b * lambda_a) + r * c / s;
   const double f_b = -0.5 * (p.q / lambda_b + 2 * p.delta * lambda_b);
   const bool active = high_a > 0 && (high_b <= 0 || f_a >= f_b);
   CpoStep step;
@@ -136,9 +151,11 @@ CpoStep SolveSingleDual(const CpoNumbers& p) {
 }
 
 CpoStep SolveQpDual(const CpoNumbers& p) {
-  // Smallest x'Hx that meets every constraint; beyond the trust region nothing does.
-  const std::array<double, kMaxCosts> nearest = NonNegativeQp(p, p.c);
-  if (Quadratic(p, nearest) >= 2 * p.delta) return Recovery(p, nearest);
+  // Smallest x'Hx that meets every constraint: none in the trust region, or none at all (the QP is then bounded by
+  // its ridge alone, and constraints stay broken).
+  const std::array<double, kMaxCosts> nearest = NonNegativeQp(p, p.c, kRidge);
+  if (Quadratic(p, nearest) >= 2 * p.delta || Broken(p, nearest))
+    return Recovery(p, NonNegativeQp(p, p.c, kRecoveryRidge));
   // D'(lambda) = delta - residual / (2 lambda^2) rises with lambda; its zero is the answer.
   const auto slope = [&](double lambda) {
     return p.delta - 0.5 * Residual(p, PricesAt(p, lambda)) / (lambda * lambda);
