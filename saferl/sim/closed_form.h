@@ -72,7 +72,7 @@ class VelocityPlant final : public Plant {
     int64_t acts_at_ns = 0, expires_ns = 0;
     robot::Joints u{};
   };
-  static constexpr int kMaxPending = 8;
+  static constexpr int kMaxPending = 32;
 
   void TakeDue();
   void Step(double h);
