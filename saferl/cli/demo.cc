@@ -104,9 +104,19 @@ Status DriveEverybody(const sim::DriveModel& model, const Args& args, Console& c
   return absl::OkStatus();
 }
 
+/// The first scene with several rooms and people walking: worth looking at.
+uint64_t InterestingSeed(uint64_t first) {
+  constexpr uint64_t kSearched = 100;
+  for (uint64_t seed = first; seed < first + kSearched; ++seed) {
+    const sim::Scene scene = sim::MakeScene(seed);
+    if (scene.doors.size() >= 2 && scene.walks.size() >= 2) return seed;
+  }
+  return first;
+}
+
 /// A few drives recorded for the animated view: the same scene alone and with the full system.
 Status RecordDrives(const sim::DriveModel& model, const Args& args, Report* report) {
-  const auto first = static_cast<uint64_t>(args.whole("--seed")) * 1000;
+  const auto first = InterestingSeed(static_cast<uint64_t>(args.whole("--seed")) * 1000);
   for (const size_t i : {1UL, 0UL, 3UL, 8UL}) {
     const Driver& driver = kDrivers[i];
     for (const sim::Column column : {sim::Column::kFull, sim::Column::kAlone}) {

@@ -197,8 +197,9 @@ std::string RenderReport(const Report& report) {
       "<button id=\"play\">Pause</button>"
       "<input type=\"range\" id=\"time\" min=\"0\" value=\"0\" aria-label=\"time\"></div>\n"
       "<div class=\"player\"><canvas id=\"view\"></canvas><dl id=\"facts\"></dl></div>\n"
-      "<h2>Signals of this drive</h2>\n<div class=\"plots\" id=\"signals\"></div>\n"
-      "<h2>Training</h2>\n<div class=\"plots\" id=\"training\"></div>\n";
+      "<h2>Signals of this drive</h2>\n<div class=\"plots\" id=\"signals\"></div>\n";
+  html += Cat(report.training.empty() ? "" : "<h2>Training</h2>\n",
+              "<div class=\"plots\" id=\"training\"></div>\n");
   return html + DataScript(report) + kReportPlayer;
 }
 

@@ -31,7 +31,7 @@ canvas { width:100%; display:block; border-radius:6px }
 .controls { display:flex; gap:8px; align-items:center; margin:8px 0; flex-wrap:wrap }
 button,select { font:inherit; padding:4px 12px; border:1px solid var(--line); border-radius:6px; background:var(--paper);
   color:var(--ink) } input[type=range] { flex:1; min-width:140px }
-dl { display:grid; grid-template-columns:auto 1fr; gap:3px 12px; margin:0; font-variant-numeric:tabular-nums }
+dl { display:grid; grid-template-columns:auto 1fr; gap:3px 12px; margin:0; align-content:start; font-variant-numeric:tabular-nums }
 dt { color:var(--soft) } dd { margin:0; text-align:right }
 .key span { display:inline-block; width:11px; height:11px; border-radius:3px; margin:0 5px 0 12px; vertical-align:-1px }
 </style></head><body><main>
@@ -161,7 +161,7 @@ const char* const kReportPlayer = R"html(<script>
     g.save();
     g.translate(x, y);
     g.rotate(yaw);
-    g.fillStyle = trace.mode[k] === 'Nominal' ? colour('sent') : colour('bad');
+    g.fillStyle = trace.mode[k] === 'nominal' ? colour('sent') : colour('bad');
     g.fillRect(f[0], -f[2], f[1] - f[0], 2 * f[2]);
     arrow(trace.person[k], colour('person'), 0.06);
     arrow(trace.sent[k], colour('paper'), 0.035);
