@@ -37,7 +37,7 @@ void Crowd::Reset() {
 }
 
 void Crowd::Advance(double dt_s, const Box& body) {
-  constexpr double kPatience_s = 1.5;
+  constexpr double kPatience_s = 1.5, kSentBackRest_s = 8.0;
   for (size_t i = 0; i < walkers_.size(); ++i) {
     const Walk& walk = scene_->walks[i];
     Walker& walker = walkers_[i];
@@ -60,6 +60,7 @@ void Crowd::Advance(double dt_s, const Box& body) {
       if (walker.blocked_s > kPatience_s) {
         walker.blocked_s = 0;
         walker.direction = -walker.direction;
+        walker.sent_back = true;
       }
       continue;
     }
@@ -69,7 +70,8 @@ void Crowd::Advance(double dt_s, const Box& body) {
     walker.at_m = at;
     if (end) {
       walker.direction = -walker.direction;
-      walker.rest_s = walk.pause_s;
+      walker.rest_s = walk.pause_s + (walker.sent_back ? kSentBackRest_s : 0.0);
+      walker.sent_back = false;
     }
   }
 }

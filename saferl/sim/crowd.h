@@ -1,6 +1,7 @@
 #pragma once
 // Walking pedestrians: each follows its Walk to the end and back. They do not look: only a body in
-// the way stops them. Whoever is stopped for longer than 1.5 s turns round. No step is ever longer
+// the way stops them. Whoever is stopped for longer than 1.5 s turns round and
+// rests longer at the other end. No step is ever longer
 // than speed x time.
 //
 // Units: m, m/s, s. Frame: W. RT: no allocation after the constructor. Deterministic: no random
@@ -32,6 +33,7 @@ class Crowd {
     int direction = 1;
     double rest_s = 0;  ///< of a pause
     double blocked_s = 0;
+    bool sent_back = false;  ///< turned round by a body in the way
   };
   const Scene* scene_;
   std::vector<Walker> walkers_;

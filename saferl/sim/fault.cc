@@ -54,7 +54,7 @@ void ApplyToSensors(FaultKind kind, const robot::Observation& before,
       observation->lidar_m = before.lidar_m;
       break;
     case FaultKind::kClockBackward:
-      observation->robot.stamp_ns = before.robot.stamp_ns - 1'000'000;
+      observation->stamp_ns = before.stamp_ns - 1'000'000;
       break;
     case FaultKind::kClockFuture:
       observation->robot.stamp_ns += 1'000'000'000;

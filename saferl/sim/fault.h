@@ -29,7 +29,7 @@ enum class FaultKind : uint8_t {
   kLidarSilent,
   kLidarNan,
   kLidarFrozen,    ///< stamps run on, the ranges do not change
-  kClockBackward,  ///< the state's stamp runs back
+  kClockBackward,  ///< the record's stamp runs back
   kClockFuture,    ///< the state's stamp lies ahead of now
   kTickLate,       ///< ticks come 2.5 periods apart
   kPolicyNan,      ///< a proposal from outside that is no number

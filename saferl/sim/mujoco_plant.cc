@@ -104,7 +104,7 @@ class Inbox {
     int64_t acts_ns = 0, expires_ns = 0;
     robot::Joints u{};
   };
-  static constexpr int kCapacity = 8;
+  static constexpr int kCapacity = 32;
   int n_ = 0;
   std::array<Pending, kCapacity> pending_{};
   robot::Joints acting_{};

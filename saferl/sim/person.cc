@@ -14,6 +14,9 @@ constexpr std::array<std::string_view, kNumPersonKinds> kNames = {
     "expert", "novice", "laggy",          "noisy",  "tremor",
     "biased", "absent", "goal_switching", "hostile"};
 
+constexpr double kPatience_s = 1.2;  // standing still against one's will
+constexpr double kBackOut_s = 1.2;
+
 /// Largest deflection of component i, in the command unit (finite also where the robot has no
 /// limit).
 double Reach(const robot::RobotModel& robot, int i) {
@@ -69,6 +72,7 @@ control::HumanInput Person::Act(const Sight& sight) {
   const double t = 1e-9 * static_cast<double>(sight.now_ns - begin_ns_);
   ChooseGoal(t);
   robot::Joints u = Want(sight);
+  if (kind_ != PersonKind::kHostile) u = Unstick(sight, u);
   const int n = robot_->n();
   switch (kind_) {
     case PersonKind::kNovice: {
@@ -77,7 +81,6 @@ control::HumanInput Person::Act(const Sight& sight) {
         const double step = 0.5 * Range(*robot_, i);
         u[i] = step * std::round(u[i] / step);
       }
-      u = Unstick(sight, u);
       break;
     }
     case PersonKind::kLaggy:
@@ -158,13 +161,13 @@ robot::Joints Person::Delayed(const robot::Joints& u, int64_t now_ns, double del
 
 robot::Joints Person::Unstick(const Sight& sight, const robot::Joints& u) {
   const double t = 1e-9 * static_cast<double>(sight.now_ns - begin_ns_);
-  if (t < unstick_until_s_) return skill_->Toward(sight, now_goal_, Style{.pace = 0.6});
+  if (t < unstick_until_s_) return skill_->BackOut(sight, now_goal_);
   double wish = 0;
   for (int i = 0; i < robot_->n(); ++i) wish = std::max(wish, std::abs(u[i]) / Range(*robot_, i));
   if (wish < 0.1 || !AtRest(sight.robot, robot_->n())) {
     stuck_since_s_ = t;
-  } else if (stuck_since_s_ >= 0 && t - stuck_since_s_ > 1.5) {
-    unstick_until_s_ = t + 2.0;
+  } else if (stuck_since_s_ >= 0 && t - stuck_since_s_ > kPatience_s) {
+    unstick_until_s_ = t + kBackOut_s;
     stuck_since_s_ = t;
   }
   return u;

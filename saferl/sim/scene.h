@@ -66,9 +66,9 @@ struct SceneOptions {
   double min_width_m = 6.5, max_width_m = 10.0;  ///< of the building, along x
   double min_depth_m = 5.5, max_depth_m = 8.0;   ///< along y
   double min_door_m = 0.90, max_door_m = 1.00;
-  int max_furniture = 8;  ///< boxes, tables and chairs
+  int max_furniture = 12;  ///< boxes, tables and chairs
   int n_goals = 4;
-  int min_pedestrians = 0, max_pedestrians = 3;
+  int min_pedestrians = 0, max_pedestrians = 2;
   double max_walk_m_s = 1.4;
   double min_way_m = 3.0;          ///< weighted way from the start to every goal
   double clearance_m = 0.38;       ///< half the width that every way offers

@@ -107,13 +107,17 @@ class Maker {
     rooms_.push_back(second);
   }
 
-  /// True and remembered when `box` stands free of everything placed before.
-  bool Claim(const Box& box) {
+  /// True and remembered when `box` stands free of everything placed before, with room for the
+  /// chair to pass and turn beside it. Pieces against a wall keep that room to furniture only.
+  bool Claim(const Box& box, bool against_wall) {
+    constexpr double kPassage_m = 1.05;
+    const Box wide{box.x, box.y, box.yaw, box.half_x + kPassage_m, box.half_y + kPassage_m};
     for (const Box& other : clear_) {
       if (Touches(box, other)) return false;
     }
-    for (const Box& other : scene_.boxes) {
-      if (Touches(box, other)) return false;
+    for (size_t i = 0; i < scene_.boxes.size(); ++i) {
+      const bool wall = scene_.kinds[i] == BoxKind::kWall;
+      if (Touches(against_wall && wall ? box : wide, scene_.boxes[i])) return false;
     }
     clear_.push_back(box);
     return true;
@@ -140,7 +144,7 @@ class Maker {
     const Box box =
         along_x ? Box{at, wall == 0 ? room.y0 + off : room.y1 - off, 0, half_length, half_depth}
                 : Box{wall == 2 ? room.x0 + off : room.x1 - off, at, 0, half_depth, half_length};
-    if (Claim(box)) AddBox(box, BoxKind::kFurniture);
+    if (Claim(box, true)) AddBox(box, BoxKind::kFurniture);
   }
 
   void Furnish() {
@@ -159,12 +163,12 @@ class Maker {
       } else if (type == 2) {  // crate or stool
         const Box box{pose.x, pose.y, pose.yaw, random_.Uniform(0.15, 0.35),
                       random_.Uniform(0.15, 0.35)};
-        if (Claim(box)) AddBox(box, BoxKind::kFurniture);
+        if (Claim(box, false)) AddBox(box, BoxKind::kFurniture);
       } else {  // table or chair: what a lidar near the floor sees of it
         const bool table = type == 3;
-        const Box top{pose.x, pose.y, pose.yaw, table ? random_.Uniform(0.40, 0.70) : 0.22,
-                      table ? random_.Uniform(0.30, 0.45) : 0.22};
-        if (Claim(top)) AddLegs(top, table ? 0.035 : 0.025);
+        const Box top{pose.x, pose.y, pose.yaw, table ? random_.Uniform(0.30, 0.37) : 0.22,
+                      table ? random_.Uniform(0.25, 0.35) : 0.22};
+        if (Claim(top, false)) AddLegs(top, table ? 0.035 : 0.025);
       }
     }
   }

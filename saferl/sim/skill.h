@@ -42,6 +42,10 @@ class Skill {
   virtual robot::Joints Toward(const Sight& sight, int goal, const Style& style) = 0;
   /// Full speed at the nearest person, or at whatever stands nearest when `at_people` is false.
   virtual robot::Joints At(const Sight& sight, bool at_people) = 0;
+  /// Out of a corner: what a person does who sees that the robot does not come forward.
+  virtual robot::Joints BackOut(const Sight& sight, int goal) {
+    return Toward(sight, goal, {.pace = 0.4});
+  }
   /// True when goal `goal` is reached and the robot may rest.
   virtual bool Reached(const robot::RobotState& state, int goal) const = 0;
 };

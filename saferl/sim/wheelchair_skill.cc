@@ -11,7 +11,9 @@ namespace {
 
 constexpr double kHorizon_s = 1.2;  // how far ahead arcs are looked at
 constexpr int kArcSteps = 6;
-constexpr double kRoom_m = 0.12;  // distance that a careful person likes to keep
+constexpr double kRoom_m = 0.22;   // distance that a careful person likes to keep
+constexpr double kTight_m = 0.12;  // below this a robot's own safety slows it down: avoid it more
+constexpr double kRoomCost = 2.0;  // metres of way per metre of room
 constexpr double kPersonRoom_m = 0.45;
 constexpr double kLook_m = 0.35;  // the point ahead of the axle that is led along the way
 
@@ -38,6 +40,28 @@ class WheelchairSkill final : public Skill {
       return {};
     const robot::Joints aim = Aim(pose, goal, style);
     return style.careful ? BestArc(pose, goal, aim, style) : aim;
+  }
+
+  robot::Joints BackOut(const Sight& sight, int goal) override {
+    Watch(sight);
+    const Pose2 pose{sight.robot.q[0], sight.robot.q[1], sight.robot.q[2]};
+    const double back = std::max(-0.3, robot_->limits().command_lower[0]);
+    robot::Joints best{};
+    double most = -1e9;
+    for (const robot::Joints& u :
+         {robot::Joints{back, 0}, robot::Joints{back, 0.4}, robot::Joints{back, -0.4},
+          robot::Joints{0, 0.7}, robot::Joints{0, -0.7}}) {
+      Pose2 end = pose;
+      if (ArcRoom(pose, u, &end) < -0.1) continue;
+      const double free = FreeDistance(*scene_, {}, chair_.footprint(), end, 0.4);
+      const double value =
+          free - 0.1 * scene_->fields[static_cast<size_t>(goal)].At(end.position());
+      if (value > most) {
+        most = value;
+        best = u;
+      }
+    }
+    return best;
   }
 
   robot::Joints At(const Sight& sight, bool at_people) override {
@@ -82,6 +106,11 @@ class WheelchairSkill final : public Skill {
       const Point p{capsule.a.x, capsule.a.y};
       velocity_[i] = known ? (1.0 / dt) * (p - people_[i].p) : Point{};
       people_[i] = {p, capsule.radius};
+      // Whoever is near already may stay as near: it is always allowed to leave.
+      gap_[i] = Distance(Placed(chair_.footprint(),
+                                {sight.robot.q[0], sight.robot.q[1], sight.robot.q[2]}),
+                         p) -
+                capsule.radius;
     }
     n_people_ = n;
     watched_ns_ = sight.now_ns;
@@ -120,7 +149,7 @@ class WheelchairSkill final : public Skill {
       const double t = kHorizon_s * k / kArcSteps;
       for (size_t i = 0; i < n_people_; ++i) {
         const double gap = Distance(body, people_[i].p + t * velocity_[i]) - people_[i].radius;
-        room = std::min(room, gap - kPersonRoom_m);
+        room = std::min(room, gap - std::max(0.03, std::min(kPersonRoom_m, gap_[i] - 0.01)));
       }
       room = std::min(room, FreeDistance(*scene_, {}, chair_.footprint(), at, kRoom_m) - 0.02);
       if (room < 0) return room;
@@ -131,7 +160,8 @@ class WheelchairSkill final : public Skill {
 
   double Cost(Pose2 end, const DistanceField& field, double look, double room) const {
     const Point p = end.position() + look * Point{std::cos(end.yaw), std::sin(end.yaw)};
-    return field.At(p) + 3.0 * std::max(0.0, kRoom_m - room);
+    return field.At(p) + kRoomCost * std::max(0.0, kRoom_m - room) +
+           2 * kRoomCost * std::max(0.0, kTight_m - room);
   }
 
   robot::Joints BestArc(Pose2 pose, int goal, const robot::Joints& aim, const Style& style) const {
@@ -141,12 +171,12 @@ class WheelchairSkill final : public Skill {
     const double v = style.pace * limits.command_upper[0];
     const double w = style.pace * std::min(limits.command_upper[1], 1.2);
     const double slow = std::min(v, std::max(0.15, aim[0]));
-    std::array<robot::Joints, 24> candidate{};
+    std::array<robot::Joints, 40> candidate{};
     int n = 0;
     candidate[n++] = aim;
     for (const double speed : {slow, 0.5 * slow, 0.2 * slow, 0.0}) {
-      for (const double turn : {-1.0, -0.5, -0.2, 0.2, 0.5, 1.0}) {
-        if (n < 24 && (speed > 0 || std::abs(turn) > 0.3)) candidate[n++] = {speed, turn * w};
+      for (const double turn : {-1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0}) {
+        if ((speed > 0 || std::abs(turn) > 0.3)) candidate[n++] = {speed, turn * w};
       }
     }
     if (limits.command_lower[0] < 0)
@@ -160,7 +190,7 @@ class WheelchairSkill final : public Skill {
       // The straight aim is the comfortable one; backing out is the last thing to do.
       double cost = Cost(end, field, look, room);
       if (i == 0) cost -= 0.05;
-      if (candidate[i][0] < 0) cost += 0.3;
+      if (candidate[i][0] < 0) cost += 1.0;
       if (cost < least) {
         least = cost;
         best = candidate[i];
@@ -176,6 +206,7 @@ class WheelchairSkill final : public Skill {
   size_t n_people_ = 0;
   std::array<Disc, robot::kMaxParts> people_{};
   std::array<Point, robot::kMaxParts> velocity_{};
+  std::array<double, robot::kMaxParts> gap_{};
 };
 
 }  // namespace
