@@ -28,6 +28,13 @@ static_assert(offsetof(saferl_observation, lidar_m) == offsetof(robot::Observati
 static_assert(offsetof(saferl_part, stamp_ns) == offsetof(robot::HumanPart, stamp_ns));
 static_assert(offsetof(saferl_part, region) == offsetof(robot::HumanPart, region));
 static_assert(offsetof(saferl_part, track) == offsetof(robot::HumanPart, track));
+// The offsets that docs/formats/shared_memory.md states.
+static_assert(sizeof(saferl_shm) == 5248 && offsetof(saferl_shm, observation.value) == 192);
+static_assert(offsetof(saferl_shm, human.value) == 4288 &&
+              offsetof(saferl_shm, goals.value) == 4480);
+static_assert(offsetof(saferl_shm, proposal.value) == 4800 &&
+              offsetof(saferl_shm, request.value) == 4992);
+static_assert(offsetof(saferl_shm, command.value) == 5120);
 static_assert(SAFERL_MAX_DOF == robot::kMaxDof && SAFERL_MAX_GOALS == kMaxGoals);
 static_assert(SAFERL_MAX_PARTS == robot::kMaxParts && SAFERL_MAX_LIDAR == robot::kMaxLidar);
 
