@@ -80,12 +80,12 @@ struct FilterResult {
   robot::Joints command{};
   Proof proof = Proof::kNone;
   Reason reason = Reason::kNone;
-  bool intervened = false;  ///< command differs from wanted beyond rounding
+  bool intervened = false;  ///< command differs from the wish as clamped to limits and rate
   uint8_t bisections = 0;
   uint16_t qp_iterations = 0;
   uint16_t n_rows = 0;
   math::QpStatus qp_status = math::QpStatus::kSolved;
-  double distortion = 0;  ///< |u - wanted|_W
+  double distortion = 0;  ///< |command - clamped wish|_W
   double stop_time_s = 0;
   std::array<double, kNumConstraints>
       margin{};  ///< of the chosen command; +inf where not applicable
