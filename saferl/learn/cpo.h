@@ -14,14 +14,14 @@
 namespace saferl::learn {
 
 struct CpoConfig {
-  double target_kl = 0.01;        ///< delta
+  double target_kl = 0.02;        ///< delta
   int cg_iterations = 12;
   double damping = 0.05;          ///< added to the Fisher matrix's diagonal
   int fisher_stride = 4;          ///< every n-th sample makes up the Fisher matrix
   int max_backtracks = 12;
   double backtrack = 0.7;         ///< step factor of each one
   int value_epochs = 8;
-  int minibatch = 2048;
+  int minibatch = 1024;
   double critic_rate = 1e-3, max_grad_norm = 1.0;
   double final_rate = 0.1;        ///< of the critic's learning rate at the end
   double smoothing = 0.5;         ///< share of the old value kept by the smoothed episode cost

@@ -162,7 +162,8 @@ CpoStep SolveQpDual(const CpoNumbers& p) {
   };
   double high = std::sqrt(std::max(p.q, kNoGradient) / (2 * p.delta));
   for (int i = 0; i < 200 && slope(high) < 0; ++i) high *= 2;
-  double low = high * 1e-12;
+  // Where the constraints alone fix the step, lambda tends to 0 and any small one gives the same step.
+  double low = high * 1e-3;
   for (int i = 0; i < 200 && high / low > 1 + 1e-12; ++i) {
     const double middle = std::sqrt(low * high);
     (slope(middle) < 0 ? low : high) = middle;

@@ -70,9 +70,9 @@ TEST(CpoDual, StepsAreFeasibleAndAsGoodAsASearchByHand) {
       if (!step.feasible) {
         ++infeasible;
         EXPECT_EQ(best, -INFINITY) << "recovery although a feasible step exists, n " << n << " trial " << trial;
-        double slope = 0;  // of the squared violations along the step
+        double slope = 0;  // of the squared violations, each in its own scale, along the step
         for (int k = 0; k < n; ++k)
-          slope += std::max(0.0, plane.numbers.c[k]) * (plane.b[k][0] * x[0] + plane.b[k][1] * x[1]);
+          slope += std::max(0.0, plane.numbers.c[k]) / plane.numbers.s[k][k] * (plane.b[k][0] * x[0] + plane.b[k][1] * x[1]);
         EXPECT_LT(slope, 0) << "recovery must lead out, n " << n << " trial " << trial;
         continue;
       }

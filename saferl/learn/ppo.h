@@ -14,7 +14,7 @@ namespace saferl::learn {
 
 struct PpoConfig {
   int epochs = 6;
-  int minibatch = 2048;           ///< samples
+  int minibatch = 1024;           ///< samples
   double clip = 0.2;
   double target_kl = 0.02;        ///< the remaining epochs are left out beyond 1.5 times this
   double actor_rate = 1e-3, critic_rate = 1e-3;  ///< Adam's learning rates at the start

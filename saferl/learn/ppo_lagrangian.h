@@ -16,7 +16,7 @@
 namespace saferl::learn {
 
 struct PidConfig {
-  double kp = 0.1, ki = 0.02, kd = 0.1;  ///< price per unit of episode cost
+  double kp = 0.5, ki = 0.05, kd = 0.1;  ///< price per unit of episode cost
   double smoothing = 0.7;                ///< share of the old value kept by the smoothed cost, [0, 1)
   double max_price = 100;
 

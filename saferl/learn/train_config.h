@@ -23,7 +23,7 @@ struct TrainConfig {
   int threads = 2;
   int n_envs = 64;                        ///< copies of the task
   int rollout_steps = 128;                ///< of every copy per iteration
-  int iterations = 200;
+  int iterations = 120;
   std::vector<int> hidden = {64, 64};
   double start_log_std = -0.5;
   AdvantageConfig advantage;
@@ -33,7 +33,7 @@ struct TrainConfig {
   PpoConfig ppo;
   PidConfig pid;
   CpoConfig cpo;
-  int evaluation_episodes = 128;          ///< of each check while training and of the last one
+  int evaluation_episodes = 160;          ///< of each check while training and of the last one
   int evaluation_every = 10;              ///< iterations between checks; the best policy that keeps the limits stays
 
   /// Rules between fields; messages say what to change.
