@@ -1,5 +1,5 @@
 /* A robot driver for saferl_rt: sends observations, takes commands, and brakes by itself when they run out.
- * Here the robot is a wheelchair that follows perfectly in an empty room; put your bus in read_robot and drive_robot.
+ * Here the robot follows perfectly and nobody is near; put your bus into read_robot and drive_robot.
  *
  *   cc -std=c11 -I. examples/robot_driver.c -lm -o robot_driver && ./robot_driver /dev/shm/saferl 500
  */
@@ -10,22 +10,25 @@
 #include <stdlib.h>
 #include <time.h>
 
-static double q[3], u[2]; /* pose and twist of the robot */
+static const double brake[SAFERL_MAX_DOF] = {1.5, 3.5, 6, 6, 6, 6, 6, 6}; /* rated: your robot file's */
+static double q[SAFERL_MAX_DOF], u[SAFERL_MAX_DOF];
 
 static int64_t now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
-static void drive_robot(double v, double omega, double dt) { /* your motors */
-  u[0] = v, u[1] = omega;
-  q[0] += v * cos(q[2]) * dt, q[1] += v * sin(q[2]) * dt, q[2] += omega * dt;
+static void drive_robot(const saferl_shm* shm, const double* command, double dt) { /* your motors */
+  for (uint32_t i = 0; i < shm->n; i++) u[i] = command[i];
+  if (shm->kind == 0)
+    q[0] += u[0] * cos(q[2]) * dt, q[1] += u[0] * sin(q[2]) * dt, q[2] += u[1] * dt;
+  else
+    for (uint32_t i = 0; i < shm->n; i++) q[i] += u[i] * dt;
 }
 static void read_robot(saferl_observation* o) { /* your encoders, lidar and people tracker */
   o->stamp_ns = o->state_stamp_ns = o->people_stamp_ns = o->lidar_stamp_ns = now_ns();
   o->sequence++;
-  for (int i = 0; i < 3; i++) o->q[i] = q[i];
-  for (int i = 0; i < 2; i++) o->qd[i] = u[i];
+  memcpy(o->q, q, sizeof q), memcpy(o->qd, u, sizeof u);
   o->n_lidar = SAFERL_MAX_LIDAR;
   for (int i = 0; i < o->n_lidar; i++) o->lidar_m[i] = INFINITY;
 }
@@ -35,19 +38,17 @@ int main(int argc, char** argv) {
   const double dt = (double)shm->period_ns * 1e-9;
   static saferl_observation observation;
   saferl_command command;
-  double moved = 0;
   for (long tick = 0, ticks = argc > 2 ? atol(argv[2]) : 500; tick < ticks; tick++) {
     read_robot(&observation);
     SAFERL_PUT(shm, observation, &observation);
     const struct timespec period = {0, (long)shm->period_ns};
     nanosleep(&period, NULL);
-    if (SAFERL_GET(shm, command, &command) && now_ns() <= command.issued_ns + command.valid_for_ns)
-      drive_robot(command.u[0], command.u[1], dt);
-    else { /* nothing valid: brake alone, at the rated 1.5 m/s^2 and 3.5 rad/s^2, along the same path */
-      const double share = fmin(1.5 / fmax(fabs(u[0]), 1e-9), 3.5 / fmax(fabs(u[1]), 1e-9)) * dt;
-      drive_robot(u[0] * fmax(0, 1 - share), u[1] * fmax(0, 1 - share), dt);
+    if (!SAFERL_GET(shm, command, &command) || now_ns() > command.issued_ns + command.valid_for_ns) {
+      double share = 1; /* nothing valid: brake alone, along the same path */
+      for (uint32_t i = 0; i < shm->n; i++) share = fmin(share, brake[i] / fmax(fabs(u[i]), 1e-9) * dt);
+      for (uint32_t i = 0; i < shm->n; i++) command.u[i] = u[i] * (1 - share);
     }
-    moved += fabs(u[0]) * dt;
+    drive_robot(shm, command.u, dt);
   }
-  return printf("moved %.3f m, x %.3f y %.3f yaw %.3f\n", moved, q[0], q[1], q[2]) < 0;
+  return printf("q = %.3f %.3f %.3f\n", q[0], q[1], q[2]) < 0;
 }
