@@ -175,6 +175,8 @@ TEST_F(CliTest, MalformedFilesAreRefusedByEveryReader) {
     ExpectRefused(Cat("policy import ", file, " --out out.policy"), file);
     ExpectRefused(Cat("replay ", file), file);
     ExpectRefused(Cat("robot check ./", file), file);
+    ExpectRefused(Cat("certify ", file), file);
+    ExpectRefused(Cat("scenario run ./", file), file);
   }
   ExpectRefused("config check bad.yaml", "bad.yaml:");
 }
@@ -245,6 +247,40 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   Write("flipped.policy", bytes);
   ExpectRefused("policy verify flipped.policy", "flipped.policy");
+}
+
+TEST_F(CliTest, ADriveIsReplayedBitForBitAndCertified) {
+  const Node drive =
+      Json("drive --physics closed_form --drives 1 --max-time 4 --threads 1 --log d.mcap");
+  ASSERT_TRUE(drive.is_map());
+  const Node& person = drive.Find("people")->items()[0];
+  EXPECT_EQ(*person.Find("collisions")->AsInt64(), 0);
+  EXPECT_EQ(*person.Find("unproved_moving_ticks")->AsInt64(), 0);
+  const Node replay = Json("replay d.mcap --verify");
+  ASSERT_TRUE(replay.is_map());
+  EXPECT_GT(*replay.Find("ticks")->AsInt64(), 100);
+  EXPECT_TRUE(*replay.Find("identical")->AsBool());
+  const Node certificate = Json("certify d.mcap");
+  ASSERT_TRUE(certificate.is_map());
+  EXPECT_EQ(*certificate.Find("invalid")->AsInt64(), 0);
+  EXPECT_EQ(*certificate.Find("valid")->AsInt64(), *replay.Find("ticks")->AsInt64());
+  // A log that was cut off is bad input, and readable as far as it goes when asked for.
+  const std::string bytes = *ReadFile(dir_ + "/d.mcap");
+  Write("cut.mcap", bytes.substr(0, bytes.size() / 2));
+  ExpectRefused("replay cut.mcap", "cut.mcap");
+  ExpectRefused("certify cut.mcap", "cut.mcap");
+  EXPECT_LT(*Json("certify cut.mcap --truncated").Find("ticks")->AsInt64(),
+            *replay.Find("ticks")->AsInt64());
+  ExpectRefused("drive --drives 2 --log e.mcap", "--log");
+}
+
+TEST_F(CliTest, ScenariosAnswerWithTheirExpectations) {
+  const std::string scenario = Cat(SAFERL_SOURCE_DIR, "/data/scenarios/doorway.yaml");
+  const Node good = Json(Cat("scenario run ", scenario));
+  ASSERT_TRUE(good.is_map());
+  EXPECT_EQ(*good.Find("failed")->AsInt64(), 0);
+  EXPECT_EQ(Saferl("scenario run doorway").code, 0);
+  ExpectRefused("scenario run dorway", "doorway");
 }
 
 TEST_F(CliTest, BenchesPrintFiguresMachineAndNoise) {

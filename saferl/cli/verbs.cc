@@ -3,11 +3,13 @@
 namespace saferl::cli {
 
 std::vector<Verb> Verbs() {
-  return {TrainVerb(),      EvaluateVerb(),     DriveVerb(),        ReplayVerb(),
-          PolicyShowVerb(), PolicyExportVerb(), PolicyImportVerb(), PolicyVerifyVerb(),
-          RobotCheckVerb(), BenchTickVerb(),    BenchQpVerb(),      BenchPolicyVerb(),
-          BenchTrainVerb(), DemoVerb(),         ConfigCheckVerb(),  ConfigExplainVerb(),
-          VersionVerb(),    CompletionVerb()};
+  return {
+      DemoVerb(),         TrainVerb(),         EvaluateVerb(),    DriveVerb(),
+      ReplayVerb(),       CertifyVerb(),       PolicyShowVerb(),  PolicyVerifyVerb(),
+      PolicyExportVerb(), PolicyImportVerb(),  RobotCheckVerb(),  ScenarioRunVerb(),
+      BenchTickVerb(),    BenchQpVerb(),       BenchPolicyVerb(), BenchTrainVerb(),
+      ConfigCheckVerb(),  ConfigExplainVerb(), VersionVerb(),     CompletionVerb(),
+  };
 }
 
 }  // namespace saferl::cli

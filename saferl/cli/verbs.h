@@ -17,6 +17,8 @@ Verb PolicyImportVerb();
 Verb PolicyVerifyVerb();
 Verb RobotCheckVerb();
 Verb ProveSafetyVerb();
+Verb ScenarioRunVerb();
+Verb CertifyVerb();
 Verb BenchTickVerb();
 Verb BenchQpVerb();
 Verb BenchPolicyVerb();
