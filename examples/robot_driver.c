@@ -1,7 +1,9 @@
-/* A robot driver for saferl_rt: sends observations, takes commands, and brakes by itself when they run out.
- * Here the robot follows perfectly and nobody is near; put your bus into read_robot and drive_robot.
+/* A robot driver for saferl_rt: sends observations, takes commands, and brakes by itself when they
+ * run out. Here the robot follows perfectly and nobody is near; put your bus into read_robot and
+ * drive_robot.
  *
- *   cc -std=c11 -I. examples/robot_driver.c -lm -o robot_driver && ./robot_driver /dev/shm/saferl 500
+ *   cc -std=c11 -I. examples/robot_driver.c -lm -o robot_driver && ./robot_driver /dev/shm/saferl
+ * 500
  */
 #include "saferl/control/shm_layout.h"
 
@@ -10,7 +12,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const double brake[SAFERL_MAX_DOF] = {1.5, 3.5, 6, 6, 6, 6, 6, 6}; /* rated: your robot file's */
+static const double brake[SAFERL_MAX_DOF] = {1.5, 3.5, 6, 6,
+                                             6,   6,   6, 6}; /* rated: your robot file's */
 static double q[SAFERL_MAX_DOF], u[SAFERL_MAX_DOF];
 
 static int64_t now_ns(void) {
@@ -43,9 +46,11 @@ int main(int argc, char** argv) {
     SAFERL_PUT(shm, observation, &observation);
     const struct timespec period = {0, (long)shm->period_ns};
     nanosleep(&period, NULL);
-    if (!SAFERL_GET(shm, command, &command) || now_ns() > command.issued_ns + command.valid_for_ns) {
+    if (!SAFERL_GET(shm, command, &command) ||
+        now_ns() > command.issued_ns + command.valid_for_ns) {
       double share = 1; /* nothing valid: brake alone, along the same path */
-      for (uint32_t i = 0; i < shm->n; i++) share = fmin(share, brake[i] / fmax(fabs(u[i]), 1e-9) * dt);
+      for (uint32_t i = 0; i < shm->n; i++)
+        share = fmin(share, brake[i] / fmax(fabs(u[i]), 1e-9) * dt);
       for (uint32_t i = 0; i < shm->n; i++) command.u[i] = u[i] * (1 - share);
     }
     drive_robot(shm, command.u, dt);

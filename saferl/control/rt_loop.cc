@@ -49,7 +49,7 @@ void RunOnTimer(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
 void RunOnRobot(const LoopModel& model, LoopClock* clock, LoopPorts* ports,
                 const std::atomic<bool>& stop, TickInput* input, TickData* data, Decision* decision,
                 LoopStats* stats) {
-  uint64_t mark = 0;  // of a channel that was never written
+  uint64_t mark = 0;            // of a channel that was never written
   int64_t last = clock->Now();  // of the last tick, on this machine's clock
   while (GoOn(model, stop, *stats)) {
     const uint64_t seen = ports->ObservationMark();
