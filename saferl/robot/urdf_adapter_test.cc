@@ -60,6 +60,21 @@ TEST(UrdfAdapterTest, EveryRefusalNamesTheFileAndTheProblem) {
   EXPECT_THAT(Refusal(std::string(kMaxUrdfBytes + 1, ' ')), HasSubstr("larger than"));
 }
 
+TEST(UrdfAdapterTest, LoopsAreRefusedBeforeTheParserSeesThem) {
+  const auto joint = [](const char* name, const char* parent, const char* child) {
+    return Cat("<joint name=\"", name, "\" type=\"fixed\"><parent link = '", parent,
+               "'/><child link=\"", child, "\"/></joint>");
+  };
+  const auto robot = [](const std::string& joints) { return Cat(kHead, joints, "</robot>"); };
+  EXPECT_THAT(Refusal(robot(joint("1", "a", "a"))), HasSubstr("link 'a' hangs on itself"));
+  EXPECT_THAT(Refusal(robot(joint("1", "a", "tool") + joint("2", "tool", "a"))),
+              HasSubstr("hangs on itself"));
+  const std::string good = joint("1", "base", "a") + joint("2", "a", "tool");
+  EXPECT_TRUE(ParseUrdfChain(robot(Cat("<!-- ", joint("3", "tool", "base"), " -->", good)),
+                             "r.urdf", "base", "tool")
+                  .ok());
+}
+
 TEST(UrdfAdapterTest, NothingReachesTheTerminal) {
   ::testing::internal::CaptureStderr();
   ::testing::internal::CaptureStdout();
