@@ -14,7 +14,8 @@ constexpr std::array<std::string_view, kNumPersonKinds> kNames = {
     "expert", "novice", "laggy",          "noisy",  "tremor",
     "biased", "absent", "goal_switching", "hostile"};
 
-constexpr double kPatience_s = 1.2;  // standing still against one's will
+constexpr double kPatience_s = 1.5;  // no progress against one's will
+constexpr double kProgress = 0.10;   // [m or rad] that counts as progress
 constexpr double kBackOut_s = 1.2;
 
 /// Largest deflection of component i, in the command unit (finite also where the robot has no
@@ -27,13 +28,6 @@ double Reach(const robot::RobotModel& robot, int i) {
 double Range(const robot::RobotModel& robot, int i) {
   const double range = std::max(robot.limits().command_upper[i], -robot.limits().command_lower[i]);
   return std::isfinite(range) ? range : 1.0;
-}
-
-bool AtRest(const robot::RobotState& state, int n) {
-  for (int i = 0; i < n; ++i) {
-    if (std::abs(state.qd[i]) > 0.03) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -162,13 +156,19 @@ robot::Joints Person::Delayed(const robot::Joints& u, int64_t now_ns, double del
 robot::Joints Person::Unstick(const Sight& sight, const robot::Joints& u) {
   const double t = 1e-9 * static_cast<double>(sight.now_ns - begin_ns_);
   if (t < unstick_until_s_) return skill_->BackOut(sight, now_goal_);
-  double wish = 0;
-  for (int i = 0; i < robot_->n(); ++i) wish = std::max(wish, std::abs(u[i]) / Range(*robot_, i));
-  if (wish < 0.1 || !AtRest(sight.robot, robot_->n())) {
+  double wish = 0, moved = 0;
+  for (int i = 0; i < robot_->n(); ++i) {
+    wish = std::max(wish, std::abs(u[i]) / Range(*robot_, i));
+  }
+  for (int i = 0; i < robot::kMaxDof; ++i) {
+    moved = std::max(moved, std::abs(sight.robot.q[i] - stuck_at_[i]));
+  }
+  if (wish < 0.05 || moved > kProgress) {
     stuck_since_s_ = t;
-  } else if (stuck_since_s_ >= 0 && t - stuck_since_s_ > kPatience_s) {
+    stuck_at_ = sight.robot.q;
+  } else if (t - stuck_since_s_ > kPatience_s) {
     unstick_until_s_ = t + kBackOut_s;
-    stuck_since_s_ = t;
+    stuck_since_s_ = unstick_until_s_;
   }
   return u;
 }

@@ -79,7 +79,8 @@ class Person {
   bool odd_now_ = false;      ///< in such an episode
   robot::Joints held_{};      ///< random stick, or the laggy person's last command
   double held_until_s_ = -1;
-  double stuck_since_s_ = -1, unstick_until_s_ = -1;
+  double stuck_since_s_ = 0, unstick_until_s_ = -1;
+  robot::Joints stuck_at_{};                    ///< where progress was last seen
   std::array<double, robot::kMaxDof> share_{};  ///< of the bias or the tremble, per component
   std::array<double, robot::kMaxDof> phase_{}, frequency_hz_{};
   std::array<robot::Joints, kHistory> past_{};  ///< ring of wanted commands

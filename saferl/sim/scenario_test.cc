@@ -24,7 +24,7 @@ TEST_P(ScenarioFile, EndsAsItSays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Data, ScenarioFile, testing::ValuesIn(ListNames("scenarios", ".yaml")),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& one) { return one.param; });
 
 constexpr char kGood[] = R"(name: one
 about: text

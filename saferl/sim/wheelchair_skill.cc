@@ -15,6 +15,7 @@ constexpr double kRoom_m = 0.22;   // distance that a careful person likes to ke
 constexpr double kTight_m = 0.12;  // below this a robot's own safety slows it down: avoid it more
 constexpr double kRoomCost = 2.0;  // metres of way per metre of room
 constexpr double kPersonRoom_m = 0.45;
+constexpr int64_t kDecision_ns = 700'000'000;
 constexpr double kLook_m = 0.35;  // the point ahead of the axle that is led along the way
 
 class WheelchairSkill final : public Skill {
@@ -39,7 +40,20 @@ class WheelchairSkill final : public Skill {
         0.5 * scene_->goal_radius_m)
       return {};
     const robot::Joints aim = Aim(pose, goal, style);
-    return style.careful ? BestArc(pose, goal, aim, style) : aim;
+    if (!style.careful) return aim;
+    const robot::Joints u = BestArc(pose, goal, aim, style);
+    // Whoever has decided to drive on does not back out a moment later, nor the other way round.
+    const bool back = u[0] < 0;
+    if (back != backing_) {
+      if (sight.now_ns < decided_ns_ + kDecision_ns) {
+        Pose2 end = pose;
+        const robot::Joints on = back ? robot::Joints{} : robot::Joints{-0.2};
+        return ArcRoom(pose, on, &end) >= 0 ? on : robot::Joints{};
+      }
+      backing_ = back;
+      decided_ns_ = sight.now_ns;
+    }
+    return u;
   }
 
   robot::Joints BackOut(const Sight& sight, int goal) override {
@@ -202,7 +216,8 @@ class WheelchairSkill final : public Skill {
   std::shared_ptr<const robot::RobotModel> robot_;
   std::shared_ptr<const Scene> scene_;
   const robot::Wheelchair& chair_;
-  int64_t watched_ns_ = 0;
+  int64_t watched_ns_ = 0, decided_ns_ = -kDecision_ns;
+  bool backing_ = false;
   size_t n_people_ = 0;
   std::array<Disc, robot::kMaxParts> people_{};
   std::array<Point, robot::kMaxParts> velocity_{};
