@@ -64,6 +64,7 @@ class HostilePart {
 
   const math::Capsule& true_W() const { return true_W_; }
   const PartBounds& bounds() const { return bounds_; }
+  robot::Region region() const { return region_; }
   void set_pursuit(Pursuit pursuit) { pursuit_ = pursuit; }
   void set_mismeasure(Mismeasure mismeasure) { mismeasure_ = mismeasure; }
   /// 0: always fresh; 1: always as old as allowed; 2: any; 3: the tracker updates only when it

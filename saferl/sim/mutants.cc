@@ -69,7 +69,42 @@ std::vector<Mutant> Wheelchair() {
   };
 }
 
-std::vector<Mutant> Arm() { return {}; }
+std::vector<Mutant> Arm() {
+  return {
+      {.name = "no_separation", .what = "people do not count", .drop = {ConstraintId::kSeparation}},
+      {.name = "no_contact",
+       .what = "hands may be hit at any speed",
+       .drop = {ConstraintId::kContact}},
+      {.name = "no_keep_out",
+       .what = "fixed things do not count",
+       .drop = {ConstraintId::kKeepOut}},
+      {.name = "no_workspace", .what = "the cell has no walls", .drop = {ConstraintId::kWorkspace}},
+      {.name = "no_joint_position",
+       .what = "joints have no ends",
+       .drop = {ConstraintId::kJointPosition}},
+      {.name = "no_joint_velocity",
+       .what = "joint speeds have no limit",
+       .drop = {ConstraintId::kJointVelocity}},
+      {.name = "no_acceleration",
+       .what = "commands may jump, and no gate holds them back",
+       .drop = {ConstraintId::kAcceleration},
+       .no_gate = true},
+      {.name = "no_verification", .what = "the QP's answer is taken on trust", .drop_proof = true},
+      {.name = "no_braking_tail",
+       .what = "only the time until braking acts is verified",
+       .no_braking_tail = true},
+      {.name = "no_epsilon",
+       .what = "people are where they are measured",
+       .overrides = {{"safety.human.error_m", 0.0}}},
+      {.name = "no_human_speed",
+       .what = "people stand still",
+       .overrides = {{"safety.human.body_speed_m_s", 0.0}, {"safety.human.reach_speed_m_s", 0.0}}},
+      {.name = "no_reaction", .what = "commands act at once", .overrides = {{"reaction_s", 0.0}}},
+      {.name = "strong_brakes",
+       .what = "brakes are believed to be far stronger than they are",
+       .overrides = {{"limits.brake", 40.0}}},
+  };
+}
 std::vector<Mutant> Exoskeleton() { return {}; }
 
 using ConstraintList = std::vector<std::shared_ptr<const safety::Constraint>>;

@@ -68,6 +68,9 @@ struct SlotResult {
   std::array<double, safety::kNumConstraints> certified_margin{}, true_margin{};
 };
 
+/// Ticks in a slot: long enough that a fast robot gets somewhere.
+int SlotTicks(double period_s) { return period_s < 0.01 ? 8 * kSlotTicks : kSlotTicks; }
+
 /// What all workers share.
 struct Setup {
   std::shared_ptr<const safety::SafetyModel> truth, tested;
@@ -80,9 +83,12 @@ StatusOr<std::unique_ptr<Arena>> MakeArena(const Setup& setup) {
   switch (setup.truth->robot->kind()) {
     case robot::Kind::kWheelchair:
       return MakeWheelchairArena(setup.truth, setup.data);
-    default:
-      return absl::UnimplementedError("no proving ground for this robot kind");
+    case robot::Kind::kArm:
+      return MakeArmArena(setup.truth, setup.data);
+    case robot::Kind::kExoskeleton:
+      break;
   }
+  return absl::UnimplementedError("no proving ground for this robot kind");
 }
 
 /// One worker: an arena, the filter under test and the certifier.
@@ -90,6 +96,7 @@ class Worker {
  public:
   Worker(const Setup& setup, std::unique_ptr<Arena> arena, uint64_t seed)
       : setup_(setup), seed_(seed), arena_(std::move(arena)) {
+    slot_ticks_ = SlotTicks(setup.truth->robot->period_s());
     period_ns_ = std::llround(setup.truth->robot->period_s() * 1e9);
     data_ = std::make_unique<safety::FilterData>();
     observation_ = std::make_unique<robot::Observation>();
@@ -106,6 +113,7 @@ class Worker {
   const Setup& setup_;
   uint64_t seed_;
   std::unique_ptr<Arena> arena_;
+  int slot_ticks_ = kSlotTicks;
   int64_t period_ns_ = 0, now_ns_ = 0;
   uint64_t sequence_ = 0;
   bool new_world_ = false;
@@ -129,9 +137,9 @@ void Worker::RunSlot(int64_t slot, bool certify, SlotResult* result) {
   result->certified_margin.fill(kInf);
   arena_->ForgetMargins();
   new_world_ = true;
-  for (int k = 0; k < kSlotTicks; ++k) {
+  for (int k = 0; k < slot_ticks_; ++k) {
     if (new_world_) ResetWorld(&random);
-    RunTick(slot * kSlotTicks + k, certify, &random, result);
+    RunTick(slot * slot_ticks_ + k, certify, &random, result);
   }
   result->true_margin = arena_->true_margin();
 }
@@ -271,7 +279,8 @@ StatusOr<ProveReport> Prove(const ProveOptions& options) {
   }
 
   Pool pool;
-  pool.slots = (options.ticks + kSlotTicks - 1) / kSlotTicks;
+  const int slot_ticks = SlotTicks(setup.truth->robot->period_s());
+  pool.slots = (options.ticks + slot_ticks - 1) / slot_ticks;
   pool.report.robot = options.robot;
   pool.report.mutant = options.mutant;
   pool.report.true_margin.fill(kInf);
@@ -293,7 +302,7 @@ StatusOr<ProveReport> Prove(const ProveOptions& options) {
   }
   while (options.progress && running.load() > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    options.progress(pool.done.load(), pool.slots * kSlotTicks);
+    options.progress(pool.done.load(), pool.slots * slot_ticks);
   }
   for (std::thread& thread : threads) thread.join();
   ProveReport& report = pool.report;

@@ -30,7 +30,7 @@
 
 namespace saferl::sim {
 
-inline constexpr int kSlotTicks = 250;
+inline constexpr int kSlotTicks = 250;  ///< of a slot; eight times as many for periods below 10 ms
 
 struct ProveOptions {
   std::string robot = "wheelchair";  ///< name of a robot, or a path to its file

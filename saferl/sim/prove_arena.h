@@ -67,5 +67,7 @@ bool StepAllowed(const robot::RobotModel& robot, const robot::Joints& previous,
 /// The arena of a robot kind. `truth` is the nominal model: mutants never reach it.
 StatusOr<std::unique_ptr<Arena>> MakeWheelchairArena(
     std::shared_ptr<const safety::SafetyModel> truth, const safety::certifier::RobotData& data);
+StatusOr<std::unique_ptr<Arena>> MakeArmArena(std::shared_ptr<const safety::SafetyModel> truth,
+                                              const safety::certifier::RobotData& data);
 
 }  // namespace saferl::sim

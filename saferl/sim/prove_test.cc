@@ -42,6 +42,18 @@ TEST(Prove, EveryMutantOfTheWheelchairIsCaught) {
   ExpectCaught("wheelchair", robot::Kind::kWheelchair);
 }
 
+TEST(Prove, ArmIsSafeAndEveryTickIsCertified) {
+  ProveOptions options = Options("arm7", 60'000);
+  options.certify_every = 10;
+  const auto report = Prove(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->violations, 0) << ToText(*report);
+  EXPECT_EQ(report->uncertified, 0) << ToText(*report);
+  EXPECT_GT(report->moving_ticks, report->ticks / 10);
+}
+
+TEST(Prove, EveryMutantOfTheArmIsCaught) { ExpectCaught("arm7", robot::Kind::kArm); }
+
 TEST(Prove, ReportIsTheSameForAnyThreadCount) {
   ProveOptions options = Options("wheelchair", 5'000);
   options.seed = 11;

@@ -13,6 +13,7 @@ StatusOr<std::shared_ptr<const CertifierModel>> LoadCertifier(const std::string&
     case certifier::RobotKind::kWheelchair:
       return certifier::MakeWheelchair(data);
     case certifier::RobotKind::kArm:
+      return certifier::MakeArm(data);
     case certifier::RobotKind::kExoskeleton:
       break;
   }

@@ -26,6 +26,12 @@ struct ChainCapsule {
   math::Capsule capsule;  ///< in that link's frame
 };
 
+/// normal . p <= offset for every point of every moving link.
+struct HalfSpaceData {
+  math::Vec3 normal_W;
+  double offset_m = 0;
+};
+
 /// The promises of one robot. Arrays: the first n entries.
 struct RobotData {
   RobotKind kind = RobotKind::kWheelchair;
@@ -50,6 +56,9 @@ struct RobotData {
   double com_height_m = 0, tip_side_m = 0, side_shift_m = 0, slope_rad = 0;
 
   // Arm.
+  math::Pose X_WBase;
+  robot::Joints home{};
+  std::vector<HalfSpaceData> workspace;
   std::vector<ChainJoint> chain;
   std::vector<ChainCapsule> capsules;
 
@@ -84,5 +93,9 @@ double LatestMoment(double sigma, double rho, double hold_s, double period_s);
 /// Radius by which a part has outgrown its measured capsule `later_s` from now.
 double Growth(const RobotData& data, const robot::HumanPart& part, int64_t now_ns, double later_s);
 bool AllFinite(const robot::Joints& v, int n);
+/// u = kappa * previous with 0 <= kappa <= what rated braking leaves after a period.
+bool IsPathBraking(const RobotData& data, const robot::Joints& previous, const robot::Joints& u);
+/// Nothing moves and nothing that may still act asks for motion.
+bool IsPathStandstill(const RobotData& data, const TickRecord& record, const CertifierData& chain);
 
 }  // namespace saferl::safety::certifier

@@ -90,4 +90,32 @@ double Growth(const RobotData& data, const robot::HumanPart& part, int64_t now_n
   return data.human_error_m + data.intrusion_m + speed * (age + later_s);
 }
 
+bool IsPathBraking(const RobotData& data, const robot::Joints& previous, const robot::Joints& u) {
+  const double share = std::max(0.0, 1.0 - BrakeShare(data, previous) * data.period_s);
+  double along = 0, size2 = 0;
+  for (int i = 0; i < data.n; ++i) {
+    along += u[i] * previous[i];
+    size2 += previous[i] * previous[i];
+  }
+  const double kappa = size2 > 0 ? along / size2 : 0.0;
+  if (!(kappa >= 0 && kappa <= share + 1e-9)) return false;
+  for (int i = 0; i < data.n; ++i) {
+    if (!(std::abs(u[i] - kappa * previous[i]) <= 1e-9)) return false;
+  }
+  return true;
+}
+
+bool IsPathStandstill(const RobotData& data, const TickRecord& record, const CertifierData& chain) {
+  for (int i = 0; i < data.n; ++i) {
+    if (record.command[i] != 0 || record.previous[i] != 0) return false;
+    if (!(std::abs(record.observation->robot.qd[i]) <= data.qd_error[i] + 1e-12)) return false;
+    // sent[0] is `previous`; what was sent before it is felt until its successor acts and settles.
+    for (int k = 1; k < chain.n_sent; ++k) {
+      const double successor_s = static_cast<double>(chain.sent_ns[k - 1] - record.now_ns) * 1e-9;
+      if (successor_s + data.reaction_s + data.period_s > 0 && chain.sent[k][i] != 0) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace saferl::safety::certifier

@@ -1,11 +1,14 @@
 // The certifier's own reading of a robot file. Keys: docs/formats/robot_file.md.
 
 #include <algorithm>
+#include <cmath>
 
 #include "fmt/core.h"
 #include "saferl/base/data_path.h"
+#include "saferl/base/file.h"
 #include "saferl/base/yaml.h"
 #include "saferl/safety/certifier/models.h"
+#include "saferl/safety/certifier/urdf.h"
 
 namespace saferl::safety::certifier {
 namespace {
@@ -41,12 +44,40 @@ class Reader {
   double NumberOr(const std::string& path, double fallback) {
     return At(path) == nullptr ? fallback : Number(path);
   }
-  const Status& status() const { return status_; }
-
- private:
+  /// A list of numbers into `out`; one number stands for all `n`.
+  void List(const std::string& path, int n, robot::Joints* out) {
+    const Node* node = At(path);
+    if (node == nullptr) return Fail(root_.Error(fmt::format("{}: is missing", path)));
+    const StatusOr<std::vector<double>> values = node->AsDoubles();
+    if (!values.ok()) return Fail(values.status());
+    if (values->size() != 1 && values->size() != static_cast<size_t>(n))
+      return Fail(node->Error(fmt::format("{}: give 1 or {} numbers", path, n)));
+    for (int i = 0; i < n; ++i) {
+      (*out)[i] = (*values)[values->size() == 1 ? 0 : static_cast<size_t>(i)];
+    }
+  }
+  math::Vec3 Vector(const Node& map, const std::string& key) {
+    const Node* node = map.Find(key);
+    const StatusOr<std::vector<double>> v =
+        node == nullptr ? map.Error(fmt::format("{}: is missing", key)) : node->AsDoubles(3);
+    if (v.ok()) return {(*v)[0], (*v)[1], (*v)[2]};
+    Fail(v.status());
+    return {};
+  }
+  double Number(const Node& map, const std::string& key) {
+    const Node* node = map.Find(key);
+    const StatusOr<double> v =
+        node == nullptr ? map.Error(fmt::format("{}: is missing", key)) : node->AsDouble();
+    if (v.ok()) return *v;
+    Fail(v.status());
+    return 0;
+  }
   void Fail(const Status& status) {
     if (status_.ok()) status_ = status;
   }
+  const Status& status() const { return status_; }
+
+ private:
   const Node& root_;
   Status status_;
 };
@@ -86,6 +117,107 @@ void ReadWheelchair(Reader* file, RobotData* data) {
   ReadPeople(file, data);
 }
 
+/// Speeds at which the named regions may be touched: F_max / sqrt(mu k), the table's transient
+/// force.
+Status ReadContact(Reader* file, RobotData* data) {
+  const Node* regions = file->At("safety.contact.regions");
+  if (regions == nullptr) return absl::OkStatus();
+  const double mass = file->Number("safety.contact.robot_mass_kg");
+  SAFERL_ASSIGN_OR_RETURN(const std::string path, FindData("standards/iso_ts_15066_contact.yaml"));
+  SAFERL_ASSIGN_OR_RETURN(const Node table, LoadYaml(path));
+  SAFERL_ASSIGN_OR_RETURN(const Node* rows, table.Get("regions"));
+  // The table's rows are in the order of robot::Region.
+  for (const Node& wanted : regions->items()) {
+    for (size_t i = 0; i < rows->items().size() && i < data->contact_speed_m_s.size(); ++i) {
+      const Node& row = rows->items()[i];
+      const Node* name = row.Find("name");
+      if (name == nullptr || name->text() != wanted.text()) continue;
+      const double mu = 1.0 / (1.0 / file->Number(row, "mass_kg") + 1.0 / mass);
+      const double force = file->Number(row, "force_n") * file->Number(row, "transient_factor");
+      data->contact_speed_m_s[i] = force / std::sqrt(mu * file->Number(row, "stiffness_n_per_m"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status ReadChain(const std::string& path, RobotData* data, std::vector<std::string>* link_names) {
+  SAFERL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<UrdfJoint> joints, ReadUrdfChain(text, path));
+  if (joints.size() > 2 * robot::kMaxDof) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: {} joints are too many", path, joints.size()));
+  }
+  if (!joints.empty()) link_names->push_back(joints[0].parent);
+  for (const UrdfJoint& joint : joints) {
+    ChainJoint next;
+    next.X_PJ = {math::RollPitchYaw(joint.rpy.x, joint.rpy.y, joint.rpy.z), joint.xyz};
+    next.axis = math::Normalized(joint.axis);
+    next.fixed = joint.type == "fixed";
+    data->chain.push_back(next);
+    link_names->push_back(joint.child);
+    if (next.fixed) continue;
+    if (data->n == robot::kMaxDof) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}:{}: too many turning joints", path, joint.line));
+    }
+    data->q_lower[data->n] = joint.lower;
+    data->q_upper[data->n] = joint.upper;
+    data->qd_max[data->n++] = joint.velocity;
+  }
+  return absl::OkStatus();
+}
+
+void ReadArmLists(Reader* file, const std::vector<std::string>& link_names, RobotData* data) {
+  const auto items = [&](const char* path) {
+    const Node* node = file->At(path);
+    return node == nullptr ? std::vector<Node>{} : node->items();
+  };
+  for (const Node& node : items("links")) {
+    const Node* name = node.Find("link");
+    const auto found = std::find(link_names.begin(), link_names.end(),
+                                 name == nullptr ? std::string() : name->text());
+    if (found == link_names.end()) {
+      file->Fail(node.Error("link: is not in the URDF"));
+      return;
+    }
+    ChainCapsule capsule;
+    capsule.joint = static_cast<int>(found - link_names.begin()) - 1;
+    capsule.capsule = {file->Vector(node, "from_m"), file->Vector(node, "to_m"),
+                       file->Number(node, "radius_m")};
+    data->capsules.push_back(capsule);
+  }
+  for (const Node& node : items("safety.workspace")) {
+    data->workspace.push_back({file->Vector(node, "normal"), file->Number(node, "offset_m")});
+  }
+  for (const Node& node : items("safety.keep_out")) {
+    data->keep_out_W.push_back(
+        {file->Vector(node, "a_m"), file->Vector(node, "b_m"), file->Number(node, "radius_m")});
+  }
+}
+
+Status ReadArm(Reader* file, const std::string& path, RobotData* data) {
+  const Node* urdf = file->At("urdf");
+  if (urdf == nullptr) return absl::InvalidArgumentError(path + ": urdf: is missing");
+  std::vector<std::string> link_names;
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  SAFERL_RETURN_IF_ERROR(ReadChain(folder + urdf->text(), data, &link_names));
+  file->List("limits.joint_rate_rad_s2", data->n, &data->command_rate);
+  file->List("limits.joint_brake_rad_s2", data->n, &data->brake);
+  file->List("uncertainty.angle_error_rad", data->n, &data->q_error);
+  file->List("uncertainty.speed_error_rad_s", data->n, &data->qd_error);
+  file->List("uncertainty.tracking_rad_s", data->n, &data->tracking_error);
+  file->List("home_rad", data->n, &data->home);
+  if (const Node* base = file->At("base"); base != nullptr) {
+    const math::Vec3 rpy = file->Vector(*base, "rpy_rad");
+    data->X_WBase = {math::RollPitchYaw(rpy.x, rpy.y, rpy.z), file->Vector(*base, "position_m")};
+  }
+  ReadArmLists(file, link_names, data);
+  if (data->capsules.size() > robot::kMaxLinks)
+    return absl::InvalidArgumentError(path + ": links: too many");
+  ReadPeople(file, data);
+  return ReadContact(file, data);
+}
+
 }  // namespace
 
 StatusOr<RobotData> ReadRobotData(const std::string& name_or_path) {
@@ -102,6 +234,9 @@ StatusOr<RobotData> ReadRobotData(const std::string& name_or_path) {
   if (kind == "wheelchair") {
     data.kind = RobotKind::kWheelchair;
     ReadWheelchair(&file, &data);
+  } else if (kind == "arm") {
+    data.kind = RobotKind::kArm;
+    SAFERL_RETURN_IF_ERROR(ReadArm(&file, path, &data));
   } else {
     return kind_node->Error(fmt::format("kind: the certifier knows no '{}'", kind));
   }

@@ -1,9 +1,11 @@
 #include "saferl/safety/certifier/urdf.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "fmt/core.h"
 
@@ -136,6 +138,20 @@ Status ReadPart(const Tag& tag, std::string_view file, UrdfJoint* joint) {
   if (tag.name == "origin") {
     SAFERL_ASSIGN_OR_RETURN(joint->xyz, ReadVec3(tag, "xyz", {}, file));
     SAFERL_ASSIGN_OR_RETURN(joint->rpy, ReadVec3(tag, "rpy", {}, file));
+  }
+  if (tag.name == "limit") {
+    const std::pair<const char*, double*> fields[] = {{"lower", &joint->lower},
+                                                      {"upper", &joint->upper},
+                                                      {"velocity", &joint->velocity},
+                                                      {"effort", &joint->effort}};
+    for (const auto& [key, value] : fields) {
+      const std::string text = attribute(key);
+      char* end = nullptr;
+      *value = std::strtod(text.c_str(), &end);
+      if (end != text.c_str() + text.size() || !std::isfinite(*value)) {
+        return Bad(file, tag.line, fmt::format("limit {}: \"{}\" is not a number", key, text));
+      }
+    }
   }
   if (tag.name == "axis") {
     SAFERL_ASSIGN_OR_RETURN(joint->axis, ReadVec3(tag, "xyz", {1, 0, 0}, file));

@@ -3,9 +3,9 @@
 // code with the robot room's reader (urdfdom), so that a mistake of one shows as a disagreement of
 // the two.
 //
-// Reads <joint name type> with <origin xyz rpy>, <parent link>, <child link>, <axis xyz>; skips
-// everything else. Units: metres, radians. RT: no. Errors: name file and line, the problem and the
-// next step. Source: URDF as documented at wiki.ros.org/urdf/XML/joint.
+// Reads <joint name type> with <origin xyz rpy>, <parent link>, <child link>, <axis xyz>, <limit>;
+// skips everything else. Units: metres, radians. RT: no. Errors: name file and line, the problem
+// and the next step. Source: URDF as documented at wiki.ros.org/urdf/XML/joint.
 
 #include <string>
 #include <string_view>
@@ -19,7 +19,8 @@ namespace saferl::safety::certifier {
 struct UrdfJoint {
   std::string name, type, parent, child;
   math::Vec3 xyz, rpy;
-  math::Vec3 axis{1, 0, 0};  ///< URDF's default
+  math::Vec3 axis{1, 0, 0};                               ///< URDF's default
+  double lower = 0, upper = 0, velocity = 0, effort = 0;  ///< <limit>
   int line = 0;
 };
 

@@ -31,8 +31,12 @@ class Wheelchair final : public CertifierModel {
 
   double Fresh(const TickRecord& record, const CertifierData& chain,
                const char** why) const override;
-  bool IsBraking(const TickRecord& record) const override;
-  bool IsStandstill(const TickRecord& record, const CertifierData& chain) const override;
+  bool IsBraking(const TickRecord& record) const override {
+    return IsPathBraking(d_, record.previous, record.command);
+  }
+  bool IsStandstill(const TickRecord& record, const CertifierData& chain) const override {
+    return IsPathStandstill(d_, record, chain);
+  }
 
  private:
   struct Sweep {
@@ -191,32 +195,6 @@ double Wheelchair::Fresh(const TickRecord& record, const CertifierData& chain,
     }
   }
   return margin;
-}
-
-bool Wheelchair::IsBraking(const TickRecord& record) const {
-  const double share = std::max(0.0, 1.0 - BrakeShare(d_, record.previous) * d_.period_s);
-  // On the same path: (v, omega) = kappa * previous with 0 <= kappa <= share.
-  const robot::Joints& p = record.previous;
-  const robot::Joints& u = record.command;
-  const double size2 = p[0] * p[0] + p[1] * p[1];
-  if (size2 == 0) return u[0] == 0 && u[1] == 0;
-  const double kappa = (u[0] * p[0] + u[1] * p[1]) / size2;
-  if (!(kappa >= 0 && kappa <= share + 1e-9)) return false;
-  return std::abs(u[0] - kappa * p[0]) <= 1e-9 && std::abs(u[1] - kappa * p[1]) <= 1e-9;
-}
-
-bool Wheelchair::IsStandstill(const TickRecord& record, const CertifierData& chain) const {
-  for (int i = 0; i < 2; ++i) {
-    if (record.command[i] != 0 || record.previous[i] != 0) return false;
-    for (int k = 0; k < chain.n_sent; ++k) {
-      const double felt_until =
-          d_.reaction_s + d_.period_s +
-          (k > 0 ? static_cast<double>(chain.sent_ns[k - 1] - record.now_ns) * 1e-9 : 0.0);
-      if (felt_until > 0 && chain.sent[k][i] != 0) return false;
-    }
-    if (!(std::abs(record.observation->robot.qd[i]) <= d_.qd_error[i] + 1e-12)) return false;
-  }
-  return true;
 }
 
 }  // namespace
