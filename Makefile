@@ -10,7 +10,7 @@ SAFERL := build/bin/saferl
 QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING >/dev/null
 CTEST = ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
 
-.PHONY: help setup build test demo check prove bench asan tsan fuzz coverage format clean
+.PHONY: torch-check help setup build test demo check prove bench asan tsan fuzz coverage format clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -42,6 +42,9 @@ bench: build ## the figures of docs/benchmarks.md, as JSON
 	@$(SAFERL) bench qp --json
 	@$(SAFERL) bench policy --json
 	@$(SAFERL) bench train --json
+
+torch-check: build # gradients and Fisher products against PyTorch (apt-get install python3-torch first)
+	@/usr/bin/python3 tools/test_torch.py build/bin/learn_tests
 
 asan: setup ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(call QUIET_CMAKE,asan)

@@ -4,7 +4,8 @@
 
 namespace saferl::learn {
 
-bool Adam::Update(std::span<float> params, std::span<float> grad, double learning_rate, double max_norm) {
+bool Adam::Update(std::span<float> params, std::span<float> grad, double learning_rate,
+                  double max_norm) {
   constexpr double kBeta1 = 0.9, kBeta2 = 0.999;
   constexpr float kEpsilon = 1e-8F;
   double norm2 = 0;

@@ -5,8 +5,8 @@
 
 namespace saferl::learn {
 
-void GeneralisedAdvantage(double gamma, double lambda, int objective, std::span<const float> final_value,
-                          Batch* batch) {
+void GeneralisedAdvantage(double gamma, double lambda, int objective,
+                          std::span<const float> final_value, Batch* batch) {
   const int k = batch->n_objectives();
   float* advantage = batch->advantage.data() + static_cast<size_t>(objective) * batch->n();
   for (int env = 0; env < batch->n_envs; ++env) {
@@ -39,8 +39,9 @@ void ComputeAdvantages(const AdvantageConfig& config, Learner* learner, Batch* b
   learner->Values(batch->final_obs, rows, final_value);
   for (int objective = 0; objective < batch->n_objectives(); ++objective) {
     const bool reward = objective == 0;
-    GeneralisedAdvantage(reward ? config.gamma : config.cost_gamma, reward ? config.lambda : config.cost_lambda,
-                         objective, final_value, batch);
+    GeneralisedAdvantage(reward ? config.gamma : config.cost_gamma,
+                         reward ? config.lambda : config.cost_lambda, objective, final_value,
+                         batch);
     const std::span<float> column = std::span(batch->advantage).subspan(objective * n, n);
     Standardise(column, false, column);
   }
@@ -54,7 +55,8 @@ double Standardise(std::span<const float> column, bool scale, std::span<float> o
   for (const float a : column) sum2 += (a - mean) * (a - mean);
   const double deviation = std::sqrt(sum2 / n);
   const double factor = scale ? 1.0 / (deviation + 1e-8) : 1.0;
-  for (size_t i = 0; i < column.size(); ++i) out[i] = static_cast<float>((column[i] - mean) * factor);
+  for (size_t i = 0; i < column.size(); ++i)
+    out[i] = static_cast<float>((column[i] - mean) * factor);
   return deviation;
 }
 

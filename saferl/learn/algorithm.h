@@ -1,5 +1,6 @@
 #pragma once
-// What every algorithm is to the trainer: one update from one batch, and a state that a checkpoint can keep.
+// What every algorithm is to the trainer: one update from one batch, and a state that a checkpoint
+// can keep.
 //
 // One file per algorithm: ppo.h, ppo_lagrangian.h, cpo.h. RT: no. Errors: none.
 
@@ -13,7 +14,8 @@ namespace saferl::learn {
 enum class AlgorithmId : uint8_t { kPpo, kPpoPid, kCpo };
 const char* Name(AlgorithmId id);
 
-/// One constraint's promise: the mean undiscounted cost per episode stays at or below `limit` (>= 0, also exactly 0).
+/// One constraint's promise: the mean undiscounted cost per episode stays at or below `limit` (>=
+/// 0, also exactly 0).
 struct CostLimits {
   std::array<double, kMaxCosts> limit{};
   int n = 0;
@@ -24,7 +26,7 @@ struct UpdateInfo {
   double kl = 0, clipped = 0, value_loss = 0, entropy = 0;
   std::array<double, kMaxCosts> multiplier{};  ///< price of each cost used in this update
   bool recovery = false;                       ///< CPO: no feasible step, costs were reduced alone
-  int backtracks = 0;                          ///< CPO: halvings of the line search; -1 = no step taken
+  int backtracks = 0;  ///< CPO: halvings of the line search; -1 = no step taken
 };
 
 class Algorithm {
@@ -32,7 +34,8 @@ class Algorithm {
   virtual ~Algorithm() = default;
   virtual AlgorithmId id() const = 0;
   /// One policy and value update. `progress` in [0, 1): share of the training done, for schedules.
-  virtual UpdateInfo Update(const Batch& batch, double progress, Learner* learner, Random* random) = 0;
+  virtual UpdateInfo Update(const Batch& batch, double progress, Learner* learner,
+                            Random* random) = 0;
   /// Numbers beyond the learner's own state, for checkpoints; same length always.
   virtual std::vector<double> State() const { return {}; }
   virtual void SetState(const std::vector<double>& state) { (void)state; }

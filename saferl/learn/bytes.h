@@ -1,8 +1,8 @@
 #pragma once
 // Plain values to and from bytes, little-endian as in memory, for checkpoints.
 //
-// Reader: every read is checked; after the first one that does not fit, ok() is false and all further reads give
-// zeros, so that a caller checks once at the end. RT: no.
+// Reader: every read is checked; after the first one that does not fit, ok() is false and all
+// further reads give zeros, so that a caller checks once at the end. RT: no.
 
 #include <cstdint>
 #include <cstring>

@@ -1,7 +1,8 @@
 // Checkpoint bytes (little-endian), written and read by Trainer:
-//   "SAFERLCK" | u32 version | text config (YAML, with threads = 1) | state, in the order of Write() below |
-//   32 bytes SHA-256 of everything before
-// A vector is u64 count + elements; a text likewise. Unfinished episodes are kept as seed + actions and replayed.
+//   "SAFERLCK" | u32 version | text config (YAML, with threads = 1) | state, in the order of
+//   Write() below | 32 bytes SHA-256 of everything before
+// A vector is u64 count + elements; a text likewise. Unfinished episodes are kept as seed + actions
+// and replayed.
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
 #include "saferl/base/text.h"
@@ -136,33 +137,40 @@ Status Trainer::SaveCheckpoint(const std::string& path) const {
 Status Trainer::LoadCheckpoint(const std::string& path) {
   SAFERL_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
   const auto refuse = [&](std::string_view why) {
-    return absl::InvalidArgumentError(Cat(path, ": ", why, "; start training again or give the right checkpoint"));
+    return absl::InvalidArgumentError(
+        Cat(path, ": ", why, "; start training again or give the right checkpoint"));
   };
   if (bytes.size() < kMagic.size() + kDigestBytes || bytes.compare(0, kMagic.size(), kMagic) != 0)
     return refuse("is not a checkpoint");
   const std::string_view body = std::string_view(bytes).substr(0, bytes.size() - kDigestBytes);
   const Sha256Digest digest = Sha256Of(body);
-  if (!std::equal(digest.begin(), digest.end(), reinterpret_cast<const uint8_t*>(bytes.data() + body.size())))
+  if (!std::equal(digest.begin(), digest.end(),
+                  reinterpret_cast<const uint8_t*>(bytes.data() + body.size())))
     return refuse("is damaged (its SHA-256 does not match)");
 
   ByteReader r(body.substr(kMagic.size()));
   if (r.Get<uint32_t>() != kVersion) return refuse("was written by another version");
   const std::string theirs = r.GetText(), ours = Identity(config_);
-  if (theirs != ours) return refuse(Cat("belongs to another run: it has '", FirstDifference(theirs, ours),
-                                        "', this run has '", FirstDifference(ours, theirs), "'"));
+  if (theirs != ours)
+    return refuse(Cat("belongs to another run: it has '", FirstDifference(theirs, ours),
+                      "', this run has '", FirstDifference(ours, theirs), "'"));
   const size_t n_actor = learner_->actor_params.size(), n_critic = learner_->critic_params.size();
   iteration_ = r.Get<int>();
   steps_ = r.Get<int64_t>();
   learner_->actor_params = r.GetAll<float>();
   learner_->critic_params = r.GetAll<float>();
-  if (learner_->actor_params.size() != n_actor || learner_->critic_params.size() != n_critic) r.Fail();
+  if (learner_->actor_params.size() != n_actor || learner_->critic_params.size() != n_critic)
+    r.Fail();
   Get(&r, &learner_->actor_adam);
   Get(&r, &learner_->critic_adam);
   learner_->value_mean = r.Get<decltype(learner_->value_mean)>();
   learner_->value_scale = r.Get<decltype(learner_->value_scale)>();
   const size_t n_state = algorithm_->State().size();
   const std::vector<double> state = r.GetAll<double>();
-  if (state.size() == n_state) algorithm_->SetState(state); else r.Fail();
+  if (state.size() == n_state)
+    algorithm_->SetState(state);
+  else
+    r.Fail();
   Get(&r, &normaliser_);
   Get(&r, &random_);
   golden_ = r.GetAll<float>();

@@ -23,8 +23,8 @@ void AddScaled(double scale, std::span<const float> x, std::span<float> y) {
 }  // namespace
 
 std::vector<float> ConjugateGradient(
-    const std::function<void(std::span<const float>, std::span<float>)>& product, std::span<const float> rhs,
-    int iterations) {
+    const std::function<void(std::span<const float>, std::span<float>)>& product,
+    std::span<const float> rhs, int iterations) {
   constexpr double kTolerance = 1e-12;  // of the squared residual, relative
   std::vector<float> x(rhs.size()), residual(rhs.begin(), rhs.end()), p = residual, hp(rhs.size());
   const double start = Dot(residual, residual);
@@ -46,15 +46,16 @@ std::vector<float> ConjugateGradient(
 
 /// Gradients, their images under H^-1 and the numbers of the dual.
 struct Cpo::Directions {
-  std::vector<float> solved_g;                              ///< H^-1 g
-  std::array<std::vector<float>, kMaxCosts> solved_b;       ///< H^-1 b_k
+  std::vector<float> solved_g;                         ///< H^-1 g
+  std::array<std::vector<float>, kMaxCosts> solved_b;  ///< H^-1 b_k
   CpoNumbers numbers;
 };
 
 void Cpo::Absorb(const EpisodeStats& episodes) {
   if (episodes.episodes == 0) return;
   const double keep = started_ ? config_.smoothing : 0.0;
-  for (int k = 0; k < limits_.n; ++k) cost_[k] = keep * cost_[k] + (1 - keep) * episodes.mean_cost[k];
+  for (int k = 0; k < limits_.n; ++k)
+    cost_[k] = keep * cost_[k] + (1 - keep) * episodes.mean_cost[k];
   length_ = keep * length_ + (1 - keep) * episodes.mean_length;
   started_ = true;
 }
@@ -89,8 +90,9 @@ UpdateInfo Cpo::Update(const Batch& batch, double progress, Learner* learner, Ra
 
   Step(batch, d, learner, &info);
   const double schedule = 1.0 + (config_.final_rate - 1.0) * progress;
-  info.value_loss = FitValues(batch, config_.value_epochs, config_.minibatch, config_.critic_rate * schedule,
-                              config_.max_grad_norm, learner, random);
+  info.value_loss =
+      FitValues(batch, config_.value_epochs, config_.minibatch, config_.critic_rate * schedule,
+                config_.max_grad_norm, learner, random);
   return info;
 }
 
@@ -99,7 +101,8 @@ void Cpo::Step(const Batch& batch, const Directions& d, Learner* learner, Update
   std::vector<float> x(learner->actor_params.size());
   if (dual.feasible && dual.lambda > 0) AddScaled(1 / dual.lambda, d.solved_g, x);
   for (int k = 0; k < limits_.n; ++k) {
-    const double weight = dual.feasible ? (dual.lambda > 0 ? dual.nu[k] / dual.lambda : 0.0) : dual.recovery * dual.nu[k];
+    const double weight = dual.feasible ? (dual.lambda > 0 ? dual.nu[k] / dual.lambda : 0.0)
+                                        : dual.recovery * dual.nu[k];
     AddScaled(-weight, d.solved_b[k], x);
     info->multiplier[k] = dual.nu[k];
   }

@@ -9,8 +9,9 @@
 namespace saferl::learn {
 namespace {
 
-constexpr double kRidge = 1e-9;         // keeps the QP strictly convex, below what any answer shows
-constexpr double kRecoveryRidge = 0.1;  // costs that pull against each other: reduce both as far as they let
+constexpr double kRidge = 1e-9;  // keeps the QP strictly convex, below what any answer shows
+constexpr double kRecoveryRidge =
+    0.1;  // costs that pull against each other: reduce both as far as they let
 
 /// Drops costs that no step can change; returns which are kept.
 CpoNumbers Reduce(const CpoNumbers& in, std::array<int, kMaxCosts>* kept) {
@@ -44,7 +45,8 @@ double Quadratic(const CpoNumbers& p, const std::array<double, kMaxCosts>& nu) {
 }
 
 /// argmin over nu >= 0 of 1/2 nu'S nu - linear'nu, scaled to unit diagonal, `ridge` added to that.
-std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p, const std::array<double, kMaxCosts>& linear,
+std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p,
+                                            const std::array<double, kMaxCosts>& linear,
                                             double ridge) {
   math::QpProblem problem;
   math::QpWorkspace workspace;
@@ -60,7 +62,8 @@ std::array<double, kMaxCosts> NonNegativeQp(const CpoNumbers& p, const std::arra
   if (size <= 0) return nu;
   for (int i = 0; i < p.n; ++i) {
     for (int j = 0; j < p.n; ++j)
-      problem.h[i * math::kQpMaxVars + j] = p.s[i][j] / (root[i] * root[j]) + (i == j ? ridge : 0.0);
+      problem.h[i * math::kQpMaxVars + j] =
+          p.s[i][j] / (root[i] * root[j]) + (i == j ? ridge : 0.0);
     problem.f[i] = -linear[i] / (root[i] * size);
     problem.lower[i] = 0;
     problem.upper[i] = std::numeric_limits<double>::infinity();
@@ -124,7 +127,8 @@ CpoStep SolveSingleDual(const CpoNumbers& p) {
   if (b <= 0 && c > 0) return Recovery(p, {1.0});
   if (b <= 0) return PlainStep(p);  // the whole region is safe
   const double a = std::max(0.0, p.q - r * r / s);
-  // Minus the dual is f_a on {lambda c + r > 0} (constraint active) and f_b elsewhere; its maximum is the answer.
+  // Minus the dual is f_a on {lambda c + r > 0} (constraint active) and f_b elsewhere; its maximum
+  // is the answer.
   const double boundary = c != 0 ? -r / c : std::numeric_limits<double>::infinity();
   double low_a = 0, high_a = std::numeric_limits<double>::infinity();
   double low_b = 0, high_b = std::numeric_limits<double>::infinity();
@@ -139,7 +143,8 @@ CpoStep SolveSingleDual(const CpoNumbers& p) {
   }
   constexpr double kTiny = 1e-12;
   const double lambda_a = std::max(kTiny, std::clamp(std::sqrt(a / b), low_a, high_a));
-  const double lambda_b = std::max(kTiny, std::clamp(std::sqrt(p.q / (2 * p.delta)), low_b, high_b));
+  const double lambda_b =
+      std::max(kTiny, std::clamp(std::sqrt(p.q / (2 * p.delta)), low_b, high_b));
   const double f_a = -0.5 * (a / lambda_a + b * lambda_a) + r * c / s;
   const double f_b = -0.5 * (p.q / lambda_b + 2 * p.delta * lambda_b);
   const bool active = high_a > 0 && (high_b <= 0 || f_a >= f_b);
@@ -151,8 +156,8 @@ CpoStep SolveSingleDual(const CpoNumbers& p) {
 }
 
 CpoStep SolveQpDual(const CpoNumbers& p) {
-  // Smallest x'Hx that meets every constraint: none in the trust region, or none at all (the QP is then bounded by
-  // its ridge alone, and constraints stay broken).
+  // Smallest x'Hx that meets every constraint: none in the trust region, or none at all (the QP is
+  // then bounded by its ridge alone, and constraints stay broken).
   const std::array<double, kMaxCosts> nearest = NonNegativeQp(p, p.c, kRidge);
   if (Quadratic(p, nearest) >= 2 * p.delta || Broken(p, nearest))
     return Recovery(p, NonNegativeQp(p, p.c, kRecoveryRidge));
@@ -162,7 +167,8 @@ CpoStep SolveQpDual(const CpoNumbers& p) {
   };
   double high = std::sqrt(std::max(p.q, kNoGradient) / (2 * p.delta));
   for (int i = 0; i < 200 && slope(high) < 0; ++i) high *= 2;
-  // Where the constraints alone fix the step, lambda tends to 0 and any small one gives the same step.
+  // Where the constraints alone fix the step, lambda tends to 0 and any small one gives the same
+  // step.
   double low = high * 1e-3;
   for (int i = 0; i < 200 && high / low > 1 + 1e-12; ++i) {
     const double middle = std::sqrt(low * high);

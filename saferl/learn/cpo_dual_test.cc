@@ -40,7 +40,8 @@ struct Plane {
       worst = std::max(worst, numbers.c[k] + b[k][0] * x[0] + b[k][1] * x[1]);
     return worst;
   }
-  /// Best g'x over the feasible part of the trust region, on a fine polar grid; -inf when that part is empty.
+  /// Best g'x over the feasible part of the trust region, on a fine polar grid; -inf when that part
+  /// is empty.
   double BestByGrid() const {
     constexpr int kAngles = 1440, kRadii = 200;
     const double radius = std::sqrt(2 * numbers.delta);
@@ -69,16 +70,19 @@ TEST(CpoDual, StepsAreFeasibleAndAsGoodAsASearchByHand) {
       EXPECT_LE(x[0] * x[0] + x[1] * x[1], 2 * plane.numbers.delta * (1 + 1e-6));
       if (!step.feasible) {
         ++infeasible;
-        EXPECT_EQ(best, -INFINITY) << "recovery although a feasible step exists, n " << n << " trial " << trial;
+        EXPECT_EQ(best, -INFINITY)
+            << "recovery although a feasible step exists, n " << n << " trial " << trial;
         double slope = 0;  // of the squared violations, each in its own scale, along the step
         for (int k = 0; k < n; ++k)
-          slope += std::max(0.0, plane.numbers.c[k]) / plane.numbers.s[k][k] * (plane.b[k][0] * x[0] + plane.b[k][1] * x[1]);
+          slope += std::max(0.0, plane.numbers.c[k]) / plane.numbers.s[k][k] *
+                   (plane.b[k][0] * x[0] + plane.b[k][1] * x[1]);
         EXPECT_LT(slope, 0) << "recovery must lead out, n " << n << " trial " << trial;
         continue;
       }
       EXPECT_LE(plane.Worst(x), 2e-5) << "n " << n << " trial " << trial;
       const double scale = std::sqrt(2 * plane.numbers.delta * plane.numbers.q);
-      EXPECT_GE(plane.g[0] * x[0] + plane.g[1] * x[1], best - 0.02 * scale) << "n " << n << " trial " << trial;
+      EXPECT_GE(plane.g[0] * x[0] + plane.g[1] * x[1], best - 0.02 * scale)
+          << "n " << n << " trial " << trial;
       for (int k = 0; k < n; ++k) active += step.nu[k] > 0 ? 1 : 0;
     }
   }

@@ -1,9 +1,10 @@
 #pragma once
-// How good a policy is, with how sure we are: deterministic actions (the mean) on given episodes, and 95 % intervals
-// of the means by bootstrap.
+// How good a policy is, with how sure we are: deterministic actions (the mean) on given episodes,
+// and 95 % intervals of the means by bootstrap.
 //
 // Determinism: episode i has the seed EpisodeSeed(seed, i); the result does not depend on threads.
-// RT: no. Errors: none. Source: Efron & Tibshirani, "An introduction to the bootstrap" (1993), percentile interval.
+// RT: no. Errors: none. Source: Efron & Tibshirani, "An introduction to the bootstrap" (1993),
+// percentile interval.
 
 #include <vector>
 
@@ -27,7 +28,8 @@ struct Evaluation {
 uint64_t EpisodeSeed(uint64_t seed, int episode);
 
 /// `task` is used by this call alone (its copies are reset); n_envs() >= 16 * threads.
-Evaluation Evaluate(const GaussianPolicy& policy, std::span<const float> params, const Normaliser& normaliser,
-                    int episodes, uint64_t seed, Parallel* parallel, Task* task);
+Evaluation Evaluate(const GaussianPolicy& policy, std::span<const float> params,
+                    const Normaliser& normaliser, int episodes, uint64_t seed, Parallel* parallel,
+                    Task* task);
 
 }  // namespace saferl::learn

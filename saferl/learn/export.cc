@@ -18,7 +18,8 @@ std::vector<policy::Layer> Layers(const Mlp& mlp, std::span<const float> params)
     policy::Layer layer;
     layer.in = mlp.sizes()[l];
     layer.out = mlp.sizes()[l + 1];
-    layer.activation = l + 1 < mlp.n_layers() ? policy::Activation::kTanh : policy::Activation::kIdentity;
+    layer.activation =
+        l + 1 < mlp.n_layers() ? policy::Activation::kTanh : policy::Activation::kIdentity;
     const float* w = params.data() + mlp.weight_offset(l);
     layer.weight.assign(w, w + layer.in * layer.out);
     layer.bias.assign(w + layer.in * layer.out, w + layer.in * layer.out + layer.out);
@@ -32,8 +33,12 @@ std::vector<policy::Layer> Layers(const Mlp& mlp, std::span<const float> params)
 std::string Trainer::TrainingRecord(const Candidate& best) const {
   JsonWriter json;
   json.BeginObject();
-  json.Field("task", config_.task).Field("algorithm", Name(config_.algorithm)).Field("seed", config_.seed);
-  json.Field("steps", steps_).Field("iterations", iteration_).Field("chosen_iteration", best.iteration);
+  json.Field("task", config_.task)
+      .Field("algorithm", Name(config_.algorithm))
+      .Field("seed", config_.seed);
+  json.Field("steps", steps_)
+      .Field("iterations", iteration_)
+      .Field("chosen_iteration", best.iteration);
   json.Key("costs").BeginArray();
   for (size_t k = 0; k < limits_.size(); ++k) {
     json.BeginObject().Field("name", spec().cost_names[k]).Field("limit", limits_[k]);
@@ -78,7 +83,8 @@ policy::PolicySpec Trainer::Export(const std::string& name) const {
     const std::span<const float> raw = std::span(golden_).subspan(r * spec().n_obs, spec().n_obs);
     best.normaliser.Apply(raw, normalised);
     for (int i = 0; i < spec().n_obs; ++i) tile.input()[i * kTile] = normalised[i];
-    policy.mlp().Forward(std::span<const float>(best.params).first(policy.mlp().n_params()), 1, &tile);
+    policy.mlp().Forward(std::span<const float>(best.params).first(policy.mlp().n_params()), 1,
+                         &tile);
     std::vector<float> action(spec().n_act);
     for (int i = 0; i < spec().n_act; ++i)
       action[i] = out.action_scale[i] * std::tanh(tile.output()[i * kTile]) + out.action_offset[i];

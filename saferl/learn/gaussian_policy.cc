@@ -10,7 +10,8 @@ constexpr float kHalfLog2Pi = 0.918938533F;
 constexpr double kOutputGain = 0.1;
 }  // namespace
 
-void GaussianPolicy::Initialise(std::span<float> params, Random* random, double start_log_std) const {
+void GaussianPolicy::Initialise(std::span<float> params, Random* random,
+                                double start_log_std) const {
   mlp_.Initialise(params.first(mlp_.n_params()), random, kOutputGain);
   std::ranges::fill(log_std(params), static_cast<float>(start_log_std));
 }
@@ -30,7 +31,8 @@ float GaussianPolicy::LogProb(std::span<const float> params, const MlpTile& tile
   return total;
 }
 
-void GaussianPolicy::AddLogProbGradient(std::span<const float> params, std::span<const float* const> actions,
+void GaussianPolicy::AddLogProbGradient(std::span<const float> params,
+                                        std::span<const float* const> actions,
                                         std::span<const float> weight, MlpTile* tile,
                                         std::span<float> grad) const {
   const std::span<const float> deviation = log_std(params);
@@ -48,8 +50,9 @@ void GaussianPolicy::AddLogProbGradient(std::span<const float> params, std::span
   mlp_.Backward(params.first(mlp_.n_params()), d_mean.data(), tile, grad.first(mlp_.n_params()));
 }
 
-void GaussianPolicy::AddFisherProduct(std::span<const float> params, std::span<const float> direction,
-                                      MlpTile* tile, std::span<float> product) const {
+void GaussianPolicy::AddFisherProduct(std::span<const float> params,
+                                      std::span<const float> direction, MlpTile* tile,
+                                      std::span<float> product) const {
   const std::span<const float> deviation = log_std(params);
   const int n = mlp_.n_params();
   mlp_.ForwardR(params.first(n), direction.first(n), tile);
@@ -63,8 +66,8 @@ void GaussianPolicy::AddFisherProduct(std::span<const float> params, std::span<c
   mlp_.Backward(params.first(n), d_mean.data(), tile, product.first(n));
 }
 
-double GaussianPolicy::Kl(std::span<const float> params, const MlpTile& tile, int column, const float* old_mean,
-                          std::span<const float> old_log_std) const {
+double GaussianPolicy::Kl(std::span<const float> params, const MlpTile& tile, int column,
+                          const float* old_mean, std::span<const float> old_log_std) const {
   const std::span<const float> deviation = log_std(params);
   double total = 0;
   for (int i = 0; i < n_act(); ++i) {

@@ -7,8 +7,8 @@
 namespace saferl::learn {
 namespace {
 
-/// A small policy on a tile of random observations; everything in doubles by central differences of the
-/// float32 functions, with steps large enough for float.
+/// A small policy on a tile of random observations; everything in doubles by central differences of
+/// the float32 functions, with steps large enough for float.
 struct Fixture {
   static constexpr int kWidth = 40;
   GaussianPolicy policy{{5, 16, 16, 2}};
@@ -21,7 +21,8 @@ struct Fixture {
     Random random(4);
     policy.Initialise(params, &random, -0.4);
     for (float& p : params) p += static_cast<float>(0.2 * random.Normal());
-    for (float& d : direction) d = static_cast<float>(random.Normal() / std::sqrt(policy.n_params()));
+    for (float& d : direction)
+      d = static_cast<float>(random.Normal() / std::sqrt(policy.n_params()));
     for (int i = 0; i < 5 * kTile; ++i)
       tile.input()[i] = i % kTile < kWidth ? static_cast<float>(random.Normal()) : 0.0F;
     for (float& a : actions) a = static_cast<float>(random.Normal());
@@ -47,7 +48,8 @@ TEST(GaussianPolicy, LogProbGradientMatchesFiniteDifferences) {
     const std::vector<float> p = f.Moved(step);
     f.Forward(p);
     double total = 0;
-    for (int j = 0; j < Fixture::kWidth; ++j) total += weight[j] * f.policy.LogProb(p, f.tile, j, f.rows[j]);
+    for (int j = 0; j < Fixture::kWidth; ++j)
+      total += weight[j] * f.policy.LogProb(p, f.tile, j, f.rows[j]);
     return total;
   };
   double slope = 0;
@@ -61,7 +63,8 @@ TEST(GaussianPolicy, FisherProductIsTheHessianOfTheKl) {
   std::vector<float> product(f.policy.n_params());
   f.policy.AddFisherProduct(f.params, f.direction, &f.tile, product);
   double curvature = 0;
-  for (size_t i = 0; i < product.size(); ++i) curvature += static_cast<double>(product[i]) * f.direction[i];
+  for (size_t i = 0; i < product.size(); ++i)
+    curvature += static_cast<double>(product[i]) * f.direction[i];
 
   std::vector<float> old_mean(2 * Fixture::kWidth);
   f.Forward(f.params);

@@ -8,7 +8,8 @@
 namespace saferl::learn {
 namespace {
 
-// tanh(x) = 1 - 2 / (exp(2x) + 1) away from zero, its odd Taylor series near zero (no cancellation there).
+// tanh(x) = 1 - 2 / (exp(2x) + 1) away from zero, its odd Taylor series near zero (no cancellation
+// there).
 constexpr float kTanhLimit = 9.0F;    // tanh is 1 in float beyond this
 constexpr float kTanhSeries = 0.25F;  // |x| below: series, next term 4e-9 of x
 constexpr float kLog2E = 1.44269504088896341F;
@@ -22,13 +23,14 @@ float TanhScalar(float x) {
   const float n = std::nearbyint(y * kLog2E);
   const float r = (y - n * kLn2High) - n * kLn2Low;
   float p = 1.0F / 5040;
-  for (const float c : {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F}) p = p * r + c;
+  for (const float c : {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F})
+    p = p * r + c;
   const auto bits = static_cast<uint32_t>(static_cast<int32_t>(n) + 127) << 23;
   return 1.0F - 2.0F / (p * std::bit_cast<float>(bits) + 1.0F);
 }
 
-void ProductPortable(const MatrixView& a, const float* x, const float* bias, bool accumulate, int m, int k,
-                     int width, float* c) {
+void ProductPortable(const MatrixView& a, const float* x, const float* bias, bool accumulate, int m,
+                     int k, int width, float* c) {
   for (int j = 0; j < RoundUp(width); j += kVectorPad) {
     for (int i = 0; i < m; ++i) {
       float sum[kVectorPad];

@@ -1,17 +1,18 @@
 #pragma once
-// The three float32 loops that training spends its time in: matrix product, outer-product sum, tanh.
-// One table per instruction set; the caller picks once (BestKernels) and every result is then bit-stable.
+// The three float32 loops that training spends its time in: matrix product, outer-product sum,
+// tanh. One table per instruction set; the caller picks once (BestKernels) and every result is then
+// bit-stable.
 //
-// Layout: a "tile" is feature-major: element (feature i, sample j) at x[i * kTile + j], so that one vector register
-// holds the same feature of 8 samples. `width` samples are in use; kernels work on RoundUp(width) of them, so the
-// caller keeps the padding samples finite (zero).
-// Shapes: m, k, n as given per function. RT: yes (no allocation). Errors: none.
-// Cost: `learn_bench` prints GFLOP/s; on AVX2/FMA the product runs at 60-80 % of one core's peak.
-// Source: register blocking after Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+// Layout: a "tile" is feature-major: element (feature i, sample j) at x[i * kTile + j], so that one
+// vector register holds the same feature of 8 samples. `width` samples are in use; kernels work on
+// RoundUp(width) of them, so the caller keeps the padding samples finite (zero). Shapes: m, k, n as
+// given per function. RT: yes (no allocation). Errors: none. Cost: `learn_bench` prints GFLOP/s; on
+// AVX2/FMA the product runs at 60-80 % of one core's peak. Source: register blocking after Goto &
+// van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
 
 namespace saferl::learn {
 
-inline constexpr int kTile = 128;    ///< samples per tile
+inline constexpr int kTile = 128;      ///< samples per tile
 inline constexpr int kVectorPad = 16;  ///< kernels work on multiples of this many samples
 constexpr int RoundUp(int width) { return (width + kVectorPad - 1) / kVectorPad * kVectorPad; }
 
@@ -23,10 +24,10 @@ struct MatrixView {
 
 struct Kernels {
   const char* name;
-  /// C (m x width) = A (m x k) X (k x width) + bias (m, may be null); `accumulate` adds to C instead of starting
-  /// from the bias.
-  void (*product)(const MatrixView& a, const float* x, const float* bias, bool accumulate, int m, int k, int width,
-                  float* c);
+  /// C (m x width) = A (m x k) X (k x width) + bias (m, may be null); `accumulate` adds to C
+  /// instead of starting from the bias.
+  void (*product)(const MatrixView& a, const float* x, const float* bias, bool accumulate, int m,
+                  int k, int width, float* c);
   /// G (m x n, row-major) += D (m x width) X' (n x width)': the gradient of a weight matrix.
   void (*outer)(const float* d, const float* x, int m, int n, int width, float* g);
   /// y = tanh(x) over `rows` rows of a tile. |error| <= 3e-7.

@@ -12,8 +12,8 @@ namespace {
 
 /// R rows of A against 16 samples: 2R accumulators stay in registers.
 template <int R>
-SAFERL_AVX2_INLINE void ProductBlock(const MatrixView& a, const float* x, const float* bias, bool accumulate,
-                                     int i, int k, float* c) {
+SAFERL_AVX2_INLINE void ProductBlock(const MatrixView& a, const float* x, const float* bias,
+                                     bool accumulate, int i, int k, float* c) {
   __m256 low[R], high[R];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -41,19 +41,30 @@ SAFERL_AVX2_INLINE void ProductBlock(const MatrixView& a, const float* x, const 
   }
 }
 
-SAFERL_AVX2 void ProductAvx2(const MatrixView& a, const float* x, const float* bias, bool accumulate, int m, int k,
-                             int width, float* c) {
+SAFERL_AVX2 void ProductAvx2(const MatrixView& a, const float* x, const float* bias,
+                             bool accumulate, int m, int k, int width, float* c) {
   for (int j = 0; j < width; j += kVectorPad) {
     int i = 0;
     for (; i + 6 <= m; i += 6) ProductBlock<6>(a, x + j, bias, accumulate, i, k, c + i * kTile + j);
     float* rest = c + i * kTile + j;
     switch (m - i) {
-      case 5: ProductBlock<5>(a, x + j, bias, accumulate, i, k, rest); break;
-      case 4: ProductBlock<4>(a, x + j, bias, accumulate, i, k, rest); break;
-      case 3: ProductBlock<3>(a, x + j, bias, accumulate, i, k, rest); break;
-      case 2: ProductBlock<2>(a, x + j, bias, accumulate, i, k, rest); break;
-      case 1: ProductBlock<1>(a, x + j, bias, accumulate, i, k, rest); break;
-      default: break;
+      case 5:
+        ProductBlock<5>(a, x + j, bias, accumulate, i, k, rest);
+        break;
+      case 4:
+        ProductBlock<4>(a, x + j, bias, accumulate, i, k, rest);
+        break;
+      case 3:
+        ProductBlock<3>(a, x + j, bias, accumulate, i, k, rest);
+        break;
+      case 2:
+        ProductBlock<2>(a, x + j, bias, accumulate, i, k, rest);
+        break;
+      case 1:
+        ProductBlock<1>(a, x + j, bias, accumulate, i, k, rest);
+        break;
+      default:
+        break;
     }
   }
 }
@@ -129,7 +140,8 @@ SAFERL_AVX2_INLINE __m256 Tanh8(__m256 x) {
   p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5F));
   p = _mm256_fmadd_ps(p, r, one);
   p = _mm256_fmadd_ps(p, r, one);
-  const __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  const __m256i exponent =
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   const __m256 e = _mm256_fmadd_ps(p, _mm256_castsi256_ps(exponent), one);
   const __m256 far = _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2.0F), e));
   const __m256 near = _mm256_cmp_ps(s, _mm256_set1_ps(0.0625F), _CMP_LT_OQ);

@@ -18,9 +18,11 @@ constexpr double kMaxLogRatio = 20;  // exp of more overflows float; such a samp
 
 }  // namespace
 
-Learner::Learner(int n_obs, int n_act, int n_objectives, const std::vector<int>& hidden, double start_log_std,
-                 uint64_t seed, Parallel* parallel)
-    : policy_(Sizes(n_obs, hidden, n_act)), critic_(Sizes(n_obs, hidden, n_objectives)), parallel_(parallel) {
+Learner::Learner(int n_obs, int n_act, int n_objectives, const std::vector<int>& hidden,
+                 double start_log_std, uint64_t seed, Parallel* parallel)
+    : policy_(Sizes(n_obs, hidden, n_act)),
+      critic_(Sizes(n_obs, hidden, n_objectives)),
+      parallel_(parallel) {
   Random random(seed, 0xac70);
   actor_params.resize(policy_.n_params());
   policy_.Initialise(actor_params, &random, start_log_std);
@@ -35,7 +37,8 @@ Learner::Learner(int n_obs, int n_act, int n_objectives, const std::vector<int>&
   }
 }
 
-void Learner::Load(std::span<const float> obs, int n_obs, std::span<const int> samples, float* tile) const {
+void Learner::Load(std::span<const float> obs, int n_obs, std::span<const int> samples,
+                   float* tile) const {
   const int width = static_cast<int>(samples.size());
   for (int j = 0; j < width; ++j) {
     const float* row = obs.data() + static_cast<size_t>(samples[j]) * n_obs;
@@ -51,8 +54,8 @@ std::span<const int> Learner::All(int n, int stride) {
   return all_;
 }
 
-std::array<double, 8> Learner::Pass(std::span<const int> index, int grad_size, std::span<float> grad,
-                                    const TileFn& fn) {
+std::array<double, 8> Learner::Pass(std::span<const int> index, int grad_size,
+                                    std::span<float> grad, const TileFn& fn) {
   const int tiles = (static_cast<int>(index.size()) + kTile - 1) / kTile;
   const int shards = std::min(kShards, tiles);
   parallel_->For(shards, [&](int s, int thread) {
@@ -102,90 +105,103 @@ void Learner::RescaleValues(const Batch& batch) {
     value_mean[i] += kRate * (mean - value_mean[i]);
     value_scale[i] += kRate * (std::max(kFloor, std::sqrt(sum2 / batch.n())) - value_scale[i]);
     const double ratio = old_scale / value_scale[i];
-    for (int j = 0; j < hidden; ++j) w[i * hidden + j] = static_cast<float>(w[i * hidden + j] * ratio);
+    for (int j = 0; j < hidden; ++j)
+      w[i * hidden + j] = static_cast<float>(w[i * hidden + j] * ratio);
     float& bias = w[k * hidden + i];
     bias = static_cast<float>((old_scale * bias + old_mean - value_mean[i]) / value_scale[i]);
   }
 }
 
-double Learner::ValueGradient(const Batch& batch, std::span<const int> index, std::span<float> grad) {
+double Learner::ValueGradient(const Batch& batch, std::span<const int> index,
+                              std::span<float> grad) {
   const int k = critic_.n_out();
   const float share = 1.0F / static_cast<float>(index.size());
-  const auto total = Pass(index, critic_.n_params(), grad, [&](int thread, std::span<const int> samples, Shard* shard) {
-    MlpTile& tile = critic_tiles_[thread];
-    Load(batch.obs, batch.n_obs, samples, tile.input());
-    critic_.Forward(critic_params, static_cast<int>(samples.size()), &tile);
-    std::array<float, kMaxObjectives * kTile> d_output{};
-    for (size_t j = 0; j < samples.size(); ++j) {
-      for (int i = 0; i < k; ++i) {
-        const double target = (batch.target[static_cast<size_t>(samples[j]) * k + i] - value_mean[i]) / value_scale[i];
-        const float error = tile.output()[i * kTile + j] - static_cast<float>(target);
-        shard->sum[0] += static_cast<double>(error) * error;
-        d_output[i * kTile + j] = 2 * error * share;
-      }
-    }
-    critic_.Backward(critic_params, d_output.data(), &tile, shard->grad);
-  });
+  const auto total = Pass(
+      index, critic_.n_params(), grad, [&](int thread, std::span<const int> samples, Shard* shard) {
+        MlpTile& tile = critic_tiles_[thread];
+        Load(batch.obs, batch.n_obs, samples, tile.input());
+        critic_.Forward(critic_params, static_cast<int>(samples.size()), &tile);
+        std::array<float, kMaxObjectives * kTile> d_output{};
+        for (size_t j = 0; j < samples.size(); ++j) {
+          for (int i = 0; i < k; ++i) {
+            const double target =
+                (batch.target[static_cast<size_t>(samples[j]) * k + i] - value_mean[i]) /
+                value_scale[i];
+            const float error = tile.output()[i * kTile + j] - static_cast<float>(target);
+            shard->sum[0] += static_cast<double>(error) * error;
+            d_output[i * kTile + j] = 2 * error * share;
+          }
+        }
+        critic_.Backward(critic_params, d_output.data(), &tile, shard->grad);
+      });
   return total[0] * share;
 }
 
-ClipStats Learner::ClippedGradient(const Batch& batch, std::span<const float> advantage, std::span<const int> index,
-                                   double clip, double entropy_weight, std::span<float> grad) {
+ClipStats Learner::ClippedGradient(const Batch& batch, std::span<const float> advantage,
+                                   std::span<const int> index, double clip, double entropy_weight,
+                                   std::span<float> grad) {
   const double share = 1.0 / static_cast<double>(index.size());
-  const auto total = Pass(index, policy_.n_params(), grad, [&](int thread, std::span<const int> samples, Shard* shard) {
-    MlpTile& tile = actor_tiles_[thread];
-    const int width = static_cast<int>(samples.size());
-    Load(batch.obs, batch.n_obs, samples, tile.input());
-    policy_.mlp().Forward(std::span<const float>(actor_params).first(policy_.mlp().n_params()), width, &tile);
-    std::array<const float*, kTile> actions;
-    std::array<float, kTile> weight;
-    for (int j = 0; j < width; ++j) {
-      const int s = samples[j];
-      actions[j] = batch.action.data() + static_cast<size_t>(s) * batch.n_act;
-      const double log_ratio = std::clamp<double>(
-          policy_.LogProb(actor_params, tile, j, actions[j]) - batch.log_prob[s], -kMaxLogRatio, kMaxLogRatio);
-      const double ratio = std::exp(log_ratio), a = advantage[s];
-      const double kept = ratio * a, cut = std::clamp(ratio, 1 - clip, 1 + clip) * a;
-      shard->sum[0] += std::min(kept, cut);
-      shard->sum[1] += (ratio - 1) - log_ratio;
-      shard->sum[2] += kept > cut ? 1.0 : 0.0;
-      weight[j] = static_cast<float>(kept > cut ? 0.0 : -kept * share);
-    }
-    policy_.AddLogProbGradient(actor_params, std::span(actions).first(width), std::span(weight).first(width), &tile,
-                               shard->grad);
-  });
+  const auto total = Pass(
+      index, policy_.n_params(), grad, [&](int thread, std::span<const int> samples, Shard* shard) {
+        MlpTile& tile = actor_tiles_[thread];
+        const int width = static_cast<int>(samples.size());
+        Load(batch.obs, batch.n_obs, samples, tile.input());
+        policy_.mlp().Forward(std::span<const float>(actor_params).first(policy_.mlp().n_params()),
+                              width, &tile);
+        std::array<const float*, kTile> actions;
+        std::array<float, kTile> weight;
+        for (int j = 0; j < width; ++j) {
+          const int s = samples[j];
+          actions[j] = batch.action.data() + static_cast<size_t>(s) * batch.n_act;
+          const double log_ratio = std::clamp<double>(
+              policy_.LogProb(actor_params, tile, j, actions[j]) - batch.log_prob[s], -kMaxLogRatio,
+              kMaxLogRatio);
+          const double ratio = std::exp(log_ratio), a = advantage[s];
+          const double kept = ratio * a, cut = std::clamp(ratio, 1 - clip, 1 + clip) * a;
+          shard->sum[0] += std::min(kept, cut);
+          shard->sum[1] += (ratio - 1) - log_ratio;
+          shard->sum[2] += kept > cut ? 1.0 : 0.0;
+          weight[j] = static_cast<float>(kept > cut ? 0.0 : -kept * share);
+        }
+        policy_.AddLogProbGradient(actor_params, std::span(actions).first(width),
+                                   std::span(weight).first(width), &tile, shard->grad);
+      });
   for (float& g : policy_.log_std(grad)) g -= static_cast<float>(entropy_weight);
   return {total[0] * share, total[1] * share, total[2] * share};
 }
 
-void Learner::PolicyGradient(const Batch& batch, std::span<const float> advantage, std::span<float> grad) {
+void Learner::PolicyGradient(const Batch& batch, std::span<const float> advantage,
+                             std::span<float> grad) {
   const double share = 1.0 / batch.n();
-  Pass(All(batch.n(), 1), policy_.n_params(), grad, [&](int thread, std::span<const int> samples, Shard* shard) {
-    MlpTile& tile = actor_tiles_[thread];
-    const int width = static_cast<int>(samples.size());
-    Load(batch.obs, batch.n_obs, samples, tile.input());
-    policy_.mlp().Forward(std::span<const float>(actor_params).first(policy_.mlp().n_params()), width, &tile);
-    std::array<const float*, kTile> actions;
-    std::array<float, kTile> weight;
-    for (int j = 0; j < width; ++j) {
-      actions[j] = batch.action.data() + static_cast<size_t>(samples[j]) * batch.n_act;
-      weight[j] = static_cast<float>(share * advantage[samples[j]]);
-    }
-    policy_.AddLogProbGradient(actor_params, std::span(actions).first(width), std::span(weight).first(width), &tile,
-                               shard->grad);
-  });
+  Pass(All(batch.n(), 1), policy_.n_params(), grad,
+       [&](int thread, std::span<const int> samples, Shard* shard) {
+         MlpTile& tile = actor_tiles_[thread];
+         const int width = static_cast<int>(samples.size());
+         Load(batch.obs, batch.n_obs, samples, tile.input());
+         policy_.mlp().Forward(std::span<const float>(actor_params).first(policy_.mlp().n_params()),
+                               width, &tile);
+         std::array<const float*, kTile> actions;
+         std::array<float, kTile> weight;
+         for (int j = 0; j < width; ++j) {
+           actions[j] = batch.action.data() + static_cast<size_t>(samples[j]) * batch.n_act;
+           weight[j] = static_cast<float>(share * advantage[samples[j]]);
+         }
+         policy_.AddLogProbGradient(actor_params, std::span(actions).first(width),
+                                    std::span(weight).first(width), &tile, shard->grad);
+       });
 }
 
-void Learner::FisherProduct(const Batch& batch, std::span<const float> direction, double damping, int stride,
-                            std::span<float> product) {
+void Learner::FisherProduct(const Batch& batch, std::span<const float> direction, double damping,
+                            int stride, std::span<float> product) {
   const std::span<const int> index = All(batch.n(), stride);
-  Pass(index, policy_.n_params(), product, [&](int thread, std::span<const int> samples, Shard* shard) {
-    MlpTile& tile = actor_tiles_[thread];
-    Load(batch.obs, batch.n_obs, samples, tile.input());
-    policy_.mlp().Forward(std::span<const float>(actor_params).first(policy_.mlp().n_params()),
-                          static_cast<int>(samples.size()), &tile);
-    policy_.AddFisherProduct(actor_params, direction, &tile, shard->grad);
-  });
+  Pass(index, policy_.n_params(), product,
+       [&](int thread, std::span<const int> samples, Shard* shard) {
+         MlpTile& tile = actor_tiles_[thread];
+         Load(batch.obs, batch.n_obs, samples, tile.input());
+         policy_.mlp().Forward(std::span<const float>(actor_params).first(policy_.mlp().n_params()),
+                               static_cast<int>(samples.size()), &tile);
+         policy_.AddFisherProduct(actor_params, direction, &tile, shard->grad);
+       });
   const float share = 1.0F / static_cast<float>(index.size());
   for (size_t i = 0; i < product.size(); ++i)
     product[i] = product[i] * share + static_cast<float>(damping) * direction[i];
@@ -193,22 +209,23 @@ void Learner::FisherProduct(const Batch& batch, std::span<const float> direction
 
 SurrogateValues Learner::Evaluate(const Batch& batch, std::span<const float> params) {
   const int objectives = batch.n_objectives();
-  const auto total = Pass(All(batch.n(), 1), 0, {}, [&](int thread, std::span<const int> samples, Shard* shard) {
-    MlpTile& tile = actor_tiles_[thread];
-    const int width = static_cast<int>(samples.size());
-    Load(batch.obs, batch.n_obs, samples, tile.input());
-    policy_.mlp().Forward(params.first(policy_.mlp().n_params()), width, &tile);
-    for (int j = 0; j < width; ++j) {
-      const size_t s = static_cast<size_t>(samples[j]);
-      const float* action = batch.action.data() + s * batch.n_act;
-      const double log_ratio = policy_.LogProb(params, tile, j, action) - batch.log_prob[s];
-      const double ratio = std::exp(std::min(log_ratio, kMaxLogRatio));
-      for (int k = 0; k < objectives; ++k)
-        shard->sum[k] += ratio * batch.advantage[static_cast<size_t>(k) * batch.n() + s];
-      shard->sum[kMaxObjectives] +=
-          policy_.Kl(params, tile, j, batch.mean.data() + s * batch.n_act, batch.log_std);
-    }
-  });
+  const auto total =
+      Pass(All(batch.n(), 1), 0, {}, [&](int thread, std::span<const int> samples, Shard* shard) {
+        MlpTile& tile = actor_tiles_[thread];
+        const int width = static_cast<int>(samples.size());
+        Load(batch.obs, batch.n_obs, samples, tile.input());
+        policy_.mlp().Forward(params.first(policy_.mlp().n_params()), width, &tile);
+        for (int j = 0; j < width; ++j) {
+          const size_t s = static_cast<size_t>(samples[j]);
+          const float* action = batch.action.data() + s * batch.n_act;
+          const double log_ratio = policy_.LogProb(params, tile, j, action) - batch.log_prob[s];
+          const double ratio = std::exp(std::min(log_ratio, kMaxLogRatio));
+          for (int k = 0; k < objectives; ++k)
+            shard->sum[k] += ratio * batch.advantage[static_cast<size_t>(k) * batch.n() + s];
+          shard->sum[kMaxObjectives] +=
+              policy_.Kl(params, tile, j, batch.mean.data() + s * batch.n_act, batch.log_std);
+        }
+      });
   SurrogateValues values;
   for (int k = 0; k < objectives; ++k) values.surrogate[k] = total[k] / batch.n();
   values.kl = total[kMaxObjectives] / batch.n();

@@ -6,7 +6,8 @@
 
 namespace saferl::learn {
 
-Mlp::Mlp(std::vector<int> sizes, const Kernels& kernels) : sizes_(std::move(sizes)), kernels_(&kernels) {
+Mlp::Mlp(std::vector<int> sizes, const Kernels& kernels)
+    : sizes_(std::move(sizes)), kernels_(&kernels) {
   for (size_t l = 0; l + 1 < sizes_.size(); ++l) {
     offset_.push_back(n_params_);
     n_params_ += sizes_[l + 1] * sizes_[l] + sizes_[l + 1];
@@ -41,7 +42,8 @@ void Mlp::Forward(std::span<const float> params, int width, MlpTile* tile) const
     const int in = sizes_[l], out = sizes_[l + 1];
     const float* w = params.data() + offset_[l];
     float* y = tile->activation[l + 1].data();
-    kernels_->product({w, in, 1}, tile->activation[l].data(), w + in * out, false, out, in, width, y);
+    kernels_->product({w, in, 1}, tile->activation[l].data(), w + in * out, false, out, in, width,
+                      y);
     if (l + 1 < n_layers()) kernels_->tanh(y, out, width, y);
   }
 }
@@ -62,7 +64,8 @@ void Mlp::Backward(std::span<const float> params, const float* d_output, MlpTile
     if (l == 0) return;
     // delta_below = (W' delta) .* (1 - a^2)
     float* below = tile->delta_below.data();
-    kernels_->product({params.data() + offset_[l], 1, in}, delta, nullptr, false, in, out, tile->width, below);
+    kernels_->product({params.data() + offset_[l], 1, in}, delta, nullptr, false, in, out,
+                      tile->width, below);
     const float* a = tile->activation[l].data();
     for (int i = 0; i < in; ++i)
       for (int j = i * kTile; j < i * kTile + padded; ++j) below[j] *= 1.0F - a[j] * a[j];
@@ -71,7 +74,8 @@ void Mlp::Backward(std::span<const float> params, const float* d_output, MlpTile
   }
 }
 
-void Mlp::ForwardR(std::span<const float> params, std::span<const float> direction, MlpTile* tile) const {
+void Mlp::ForwardR(std::span<const float> params, std::span<const float> direction,
+                   MlpTile* tile) const {
   const int padded = RoundUp(tile->width);
   for (int l = 0; l < n_layers(); ++l) {
     const int in = sizes_[l], out = sizes_[l + 1];
@@ -79,8 +83,11 @@ void Mlp::ForwardR(std::span<const float> params, std::span<const float> directi
     const float* v = direction.data() + offset_[l];
     float* r = tile->tangent[l + 1].data();
     // R{z} = V a + v_b + W R{a}; the input does not depend on the parameters.
-    kernels_->product({v, in, 1}, tile->activation[l].data(), v + in * out, false, out, in, tile->width, r);
-    if (l > 0) kernels_->product({w, in, 1}, tile->tangent[l].data(), nullptr, true, out, in, tile->width, r);
+    kernels_->product({v, in, 1}, tile->activation[l].data(), v + in * out, false, out, in,
+                      tile->width, r);
+    if (l > 0)
+      kernels_->product({w, in, 1}, tile->tangent[l].data(), nullptr, true, out, in, tile->width,
+                        r);
     if (l + 1 == n_layers()) return;
     const float* a = tile->activation[l + 1].data();
     for (int i = 0; i < out; ++i)

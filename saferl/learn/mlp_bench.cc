@@ -19,9 +19,10 @@ void Run(benchmark::State& state, const Kernels& kernels, bool backward) {
     benchmark::DoNotOptimize(grad.data());
   }
   // Backward: one product for the weights and, above the first layer, one for the activations.
-  const double mac = static_cast<double>(mlp.mac()) * (backward ? 3.0 : 1.0) - (backward ? 48.0 * 64 : 0.0);
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * mac * kTile * static_cast<double>(state.iterations()),
-                                                 benchmark::Counter::kIsRate);
+  const double mac =
+      static_cast<double>(mlp.mac()) * (backward ? 3.0 : 1.0) - (backward ? 48.0 * 64 : 0.0);
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      2e-9 * mac * kTile * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void ForwardPortable(benchmark::State& state) { Run(state, PortableKernels(), false); }

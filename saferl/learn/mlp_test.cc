@@ -100,13 +100,15 @@ TEST(Kernels, TanhMatchesTheLibraryEverywhere) {
 
 TEST(Mlp, ForwardMatchesDoublePrecisionForAwkwardSizes) {
   for (const Kernels* kernels : AllKernels()) {
-    for (const auto& sizes : std::vector<std::vector<int>>{{1, 1}, {3, 5, 2}, {38, 64, 64, 2}, {7, 17, 33, 11, 3}}) {
+    for (const auto& sizes :
+         std::vector<std::vector<int>>{{1, 1}, {3, 5, 2}, {38, 64, 64, 2}, {7, 17, 33, 11, 3}}) {
       for (const int width : {1, 15, 16, 17, 100, kTile}) {
         const Problem p(sizes, width, 7, *kernels);
         for (int j = 0; j < width; ++j) {
           const auto y = Reference(sizes, p.params_d, p.inputs[j]);
           for (size_t i = 0; i < y.size(); ++i)
-            ASSERT_NEAR(p.tile.output()[i * kTile + j], y[i], 2e-5) << kernels->name << " sample " << j;
+            ASSERT_NEAR(p.tile.output()[i * kTile + j], y[i], 2e-5)
+                << kernels->name << " sample " << j;
         }
       }
     }
@@ -128,7 +130,8 @@ TEST(Mlp, GradientMatchesFiniteDifferences) {
         const double above = p.Loss(q);
         q[i] -= 2 * kStep;
         const double slope = (above - p.Loss(q)) / (2 * kStep);
-        ASSERT_NEAR(grad[i], slope, 2e-5 * scale) << kernels->name << " parameter " << i << " width " << width;
+        ASSERT_NEAR(grad[i], slope, 2e-5 * scale)
+            << kernels->name << " parameter " << i << " width " << width;
       }
     }
   }
@@ -145,9 +148,11 @@ TEST(Mlp, DirectionalDerivativeMatchesFiniteDifferences) {
       below[i] -= kStep * p.direction_d[i];
     }
     for (int j = 0; j < 50; ++j) {
-      const auto ya = Reference(p.mlp.sizes(), above, p.inputs[j]), yb = Reference(p.mlp.sizes(), below, p.inputs[j]);
+      const auto ya = Reference(p.mlp.sizes(), above, p.inputs[j]),
+                 yb = Reference(p.mlp.sizes(), below, p.inputs[j]);
       for (int i = 0; i < 4; ++i)
-        ASSERT_NEAR(p.tile.output_tangent()[i * kTile + j], (ya[i] - yb[i]) / (2 * kStep), 1e-4) << kernels->name;
+        ASSERT_NEAR(p.tile.output_tangent()[i * kTile + j], (ya[i] - yb[i]) / (2 * kStep), 1e-4)
+            << kernels->name;
     }
   }
 }
@@ -157,9 +162,11 @@ TEST(Mlp, SameInputGivesTheSameBitsWhateverItsNeighbours) {
     Problem p({12, 32, 32, 3}, kTile, 5, *kernels);
     for (const int column : {0, 31, 127}) {
       MlpTile alone = p.mlp.MakeTile();
-      for (int i = 0; i < 12; ++i) alone.input()[i * kTile] = static_cast<float>(p.inputs[column][i]);
+      for (int i = 0; i < 12; ++i)
+        alone.input()[i * kTile] = static_cast<float>(p.inputs[column][i]);
       p.mlp.Forward(p.params, 1, &alone);
-      for (int i = 0; i < 3; ++i) EXPECT_EQ(alone.output()[i * kTile], p.tile.output()[i * kTile + column]);
+      for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(alone.output()[i * kTile], p.tile.output()[i * kTile + column]);
     }
   }
 }

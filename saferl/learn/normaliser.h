@@ -13,8 +13,8 @@ inline constexpr float kObsClip = 10.0F;
 
 struct Normaliser {
   double count = 0;
-  std::vector<double> mean, m2;          ///< (n) mean and sum of squared deviations
-  std::vector<float> shift, inverse_std; ///< (n) what Apply uses; refreshed by Absorb
+  std::vector<double> mean, m2;           ///< (n) mean and sum of squared deviations
+  std::vector<float> shift, inverse_std;  ///< (n) what Apply uses; refreshed by Absorb
 
   explicit Normaliser(int n = 0) : mean(n), m2(n), shift(n), inverse_std(n, 1.0F) {}
 

@@ -1,9 +1,9 @@
 #pragma once
 // A fixed set of worker threads and one verb: run fn(i) for i in [0, n) and wait.
 //
-// Which thread runs which index is not fixed; results are, because every fn(i) writes only to place i and the
-// caller adds the places up in index order. That is how training is bit-equal at any thread count.
-// RT: no (locks). Errors: fn must not throw.
+// Which thread runs which index is not fixed; results are, because every fn(i) writes only to place
+// i and the caller adds the places up in index order. That is how training is bit-equal at any
+// thread count. RT: no (locks). Errors: fn must not throw.
 
 #include <condition_variable>
 #include <functional>

@@ -9,7 +9,8 @@ namespace saferl::learn {
 namespace {
 
 void Shuffle(std::vector<int>* order, Random* random) {
-  for (int i = static_cast<int>(order->size()) - 1; i > 0; --i) std::swap((*order)[i], (*order)[random->Index(i + 1)]);
+  for (int i = static_cast<int>(order->size()) - 1; i > 0; --i)
+    std::swap((*order)[i], (*order)[random->Index(i + 1)]);
 }
 
 std::vector<int> Ordered(int n) {
@@ -22,16 +23,20 @@ std::vector<int> Ordered(int n) {
 
 const char* Name(AlgorithmId id) {
   switch (id) {
-    case AlgorithmId::kPpo: return "ppo";
-    case AlgorithmId::kPpoPid: return "ppo_pid";
-    case AlgorithmId::kCpo: return "cpo";
+    case AlgorithmId::kPpo:
+      return "ppo";
+    case AlgorithmId::kPpoPid:
+      return "ppo_pid";
+    case AlgorithmId::kCpo:
+      return "cpo";
   }
   return "unknown";
 }
 
 std::vector<float> PricedAdvantage(const Batch& batch, const std::array<double, kMaxCosts>& price) {
   const size_t n = batch.n();
-  std::vector<float> advantage(batch.advantage.begin(), batch.advantage.begin() + static_cast<ptrdiff_t>(n));
+  std::vector<float> advantage(batch.advantage.begin(),
+                               batch.advantage.begin() + static_cast<ptrdiff_t>(n));
   for (int k = 0; k < batch.n_costs; ++k) {
     const auto p = static_cast<float>(price[k]);
     const float* cost = batch.advantage.data() + (1 + k) * n;
@@ -41,8 +46,8 @@ std::vector<float> PricedAdvantage(const Batch& batch, const std::array<double, 
   return advantage;
 }
 
-double FitValues(const Batch& batch, int epochs, int minibatch, double rate, double max_grad_norm, Learner* learner,
-                 Random* random) {
+double FitValues(const Batch& batch, int epochs, int minibatch, double rate, double max_grad_norm,
+                 Learner* learner, Random* random) {
   std::vector<int> order = Ordered(batch.n());
   std::vector<float> grad(learner->critic().n_params());
   double loss = 0;
@@ -60,8 +65,8 @@ double FitValues(const Batch& batch, int epochs, int minibatch, double rate, dou
   return loss;
 }
 
-void PpoUpdate(const PpoConfig& config, const Batch& batch, std::span<const float> advantage, double progress,
-               Learner* learner, Random* random, UpdateInfo* info) {
+void PpoUpdate(const PpoConfig& config, const Batch& batch, std::span<const float> advantage,
+               double progress, Learner* learner, Random* random, UpdateInfo* info) {
   const double schedule = 1.0 + (config.final_rate - 1.0) * progress;
   std::vector<int> order = Ordered(batch.n());
   std::vector<float> grad(learner->policy().n_params());
@@ -71,10 +76,12 @@ void PpoUpdate(const PpoConfig& config, const Batch& batch, std::span<const floa
     ClipStats total;
     int parts = 0;
     for (int begin = 0; begin < batch.n(); begin += config.minibatch, ++parts) {
-      const auto index = std::span(order).subspan(begin, std::min(config.minibatch, batch.n() - begin));
-      const ClipStats stats =
-          learner->ClippedGradient(batch, advantage, index, config.clip, config.entropy_weight, grad);
-      learner->actor_adam.Update(learner->actor_params, grad, config.actor_rate * schedule, config.max_grad_norm);
+      const auto index =
+          std::span(order).subspan(begin, std::min(config.minibatch, batch.n() - begin));
+      const ClipStats stats = learner->ClippedGradient(batch, advantage, index, config.clip,
+                                                       config.entropy_weight, grad);
+      learner->actor_adam.Update(learner->actor_params, grad, config.actor_rate * schedule,
+                                 config.max_grad_norm);
       learner->policy().ClampLogStd(learner->actor_params);
       total.approx_kl += stats.approx_kl;
       total.clipped += stats.clipped;
@@ -83,8 +90,9 @@ void PpoUpdate(const PpoConfig& config, const Batch& batch, std::span<const floa
     info->clipped = total.clipped / parts;
     stopped = info->kl > 1.5 * config.target_kl;
   }
-  info->value_loss = FitValues(batch, config.epochs, config.minibatch, config.critic_rate * schedule,
-                               config.max_grad_norm, learner, random);
+  info->value_loss =
+      FitValues(batch, config.epochs, config.minibatch, config.critic_rate * schedule,
+                config.max_grad_norm, learner, random);
 }
 
 UpdateInfo Ppo::Update(const Batch& batch, double progress, Learner* learner, Random* random) {

@@ -10,8 +10,8 @@ double PidMultiplier::Update(const PidConfig& config, double cost, double limit)
   started_ = true;
   const double error = smoothed_ - limit;
   integral_ = std::clamp(integral_ + config.ki * error, 0.0, config.max_price);
-  price_ = std::clamp(config.kp * error + integral_ + config.kd * std::max(0.0, smoothed_ - before), 0.0,
-                      config.max_price);
+  price_ = std::clamp(config.kp * error + integral_ + config.kd * std::max(0.0, smoothed_ - before),
+                      0.0, config.max_price);
   return price_;
 }
 
@@ -26,12 +26,14 @@ void PidMultiplier::Load(const double* in) {
   price_ = in[3];
 }
 
-UpdateInfo PpoLagrangian::Update(const Batch& batch, double progress, Learner* learner, Random* random) {
+UpdateInfo PpoLagrangian::Update(const Batch& batch, double progress, Learner* learner,
+                                 Random* random) {
   UpdateInfo info;
   for (int k = 0; k < limits_.n; ++k) {
-    info.multiplier[k] = batch.episodes.episodes > 0
-                             ? multiplier_[k].Update(pid_, batch.episodes.mean_cost[k], limits_.limit[k])
-                             : multiplier_[k].price();
+    info.multiplier[k] =
+        batch.episodes.episodes > 0
+            ? multiplier_[k].Update(pid_, batch.episodes.mean_cost[k], limits_.limit[k])
+            : multiplier_[k].price();
   }
   PpoUpdate(ppo_, batch, PricedAdvantage(batch, info.multiplier), progress, learner, random, &info);
   return info;

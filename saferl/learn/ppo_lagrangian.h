@@ -1,15 +1,15 @@
 #pragma once
 // PPO-Lagrangian with PID multipliers: one price per cost, steered like a control loop.
 //
-//   e_k     = J_k - d_k                                 J_k: mean episode cost, exponentially smoothed
-//   I_k     = clip(I_k + Ki e_k, 0, max)                integral, never negative
-//   price_k = clip(Kp e_k + I_k + Kd max(0, J_k - J_k^before), 0, max)
-//   advantage = A_r - sum_k price_k A_k                 then PPO on it (standardised, so no 1 + price is needed)
+//   e_k     = J_k - d_k                                 J_k: mean episode cost, exponentially
+//   smoothed I_k     = clip(I_k + Ki e_k, 0, max)                integral, never negative price_k =
+//   clip(Kp e_k + I_k + Kd max(0, J_k - J_k^before), 0, max) advantage = A_r - sum_k price_k A_k
+//   then PPO on it (standardised, so no 1 + price is needed)
 //
-// The proportional and derivative parts damp the oscillation of plain dual ascent. d_k = 0 is an ordinary value: the
-// integral then grows until the cost is zero, up to `max_price`.
-// RT: no. Errors: none; a batch without finished episodes keeps the last smoothed cost.
-// Source: Stooke, Achiam & Abbeel, "Responsive safety in RL by PID Lagrangian methods" (2020), algorithm 2.
+// The proportional and derivative parts damp the oscillation of plain dual ascent. d_k = 0 is an
+// ordinary value: the integral then grows until the cost is zero, up to `max_price`. RT: no.
+// Errors: none; a batch without finished episodes keeps the last smoothed cost. Source: Stooke,
+// Achiam & Abbeel, "Responsive safety in RL by PID Lagrangian methods" (2020), algorithm 2.
 
 #include "saferl/learn/ppo.h"
 
@@ -17,7 +17,7 @@ namespace saferl::learn {
 
 struct PidConfig {
   double kp = 0.5, ki = 0.05, kd = 0.1;  ///< price per unit of episode cost
-  double smoothing = 0.7;                ///< share of the old value kept by the smoothed cost, [0, 1)
+  double smoothing = 0.7;  ///< share of the old value kept by the smoothed cost, [0, 1)
   double max_price = 100;
 
   template <class V>
@@ -25,7 +25,8 @@ struct PidConfig {
     v.Field("kp", s.kp, {.doc = "proportional gain", .min = 0, .max = 1e6});
     v.Field("ki", s.ki, {.doc = "integral gain per iteration", .min = 0, .max = 1e6});
     v.Field("kd", s.kd, {.doc = "gain on a rising cost", .min = 0, .max = 1e6});
-    v.Field("smoothing", s.smoothing, {.doc = "share of the old value in the smoothed cost", .min = 0, .max = 0.999});
+    v.Field("smoothing", s.smoothing,
+            {.doc = "share of the old value in the smoothed cost", .min = 0, .max = 0.999});
     v.Field("max_price", s.max_price, {.doc = "largest price of a cost", .min = 1e-6, .max = 1e9});
   }
 };

@@ -24,7 +24,8 @@ void Rollout::StartEpisode(int env) {
   copy.episode_return = 0;
   copy.episode_cost.fill(0);
   copy.t = 0;
-  task_->Reset(env, copy.episode_seed, std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs));
+  task_->Reset(env, copy.episode_seed,
+               std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs));
 }
 
 void Rollout::Restore(std::vector<CopyState> copies) {
@@ -86,8 +87,9 @@ void Rollout::Collect(Learner* learner, const Normaliser& normaliser, int steps,
   for (double& cost : stats.mean_cost) cost *= share;
 }
 
-void Rollout::StepGroup(int group, MlpTile* tile, const Learner& learner, const Normaliser& normaliser, int steps,
-                        Batch* batch, std::vector<float>* raw) {
+void Rollout::StepGroup(int group, MlpTile* tile, const Learner& learner,
+                        const Normaliser& normaliser, int steps, Batch* batch,
+                        std::vector<float>* raw) {
   const int n_obs = batch->n_obs, n_act = batch->n_act;
   const int first = group * kGroup, width = std::min(kGroup, batch->n_envs - first);
   const GaussianPolicy& policy = learner.policy();
@@ -99,9 +101,12 @@ void Rollout::StepGroup(int group, MlpTile* tile, const Learner& learner, const 
   for (int t = 0; t < steps; ++t) {
     for (int j = 0; j < width; ++j) {
       const int env = first + j, sample = env * steps + t;
-      const std::span<const float> now = std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs);
-      const std::span<float> normalised = std::span(batch->obs).subspan(static_cast<size_t>(sample) * n_obs, n_obs);
-      if (raw != nullptr) std::ranges::copy(now, raw->begin() + static_cast<ptrdiff_t>(sample) * n_obs);
+      const std::span<const float> now =
+          std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs);
+      const std::span<float> normalised =
+          std::span(batch->obs).subspan(static_cast<size_t>(sample) * n_obs, n_obs);
+      if (raw != nullptr)
+        std::ranges::copy(now, raw->begin() + static_cast<ptrdiff_t>(sample) * n_obs);
       normaliser.Apply(now, normalised);
       for (int i = 0; i < n_obs; ++i) tile->input()[i * kTile + j] = normalised[i];
     }
@@ -112,12 +117,14 @@ void Rollout::StepGroup(int group, MlpTile* tile, const Learner& learner, const 
       for (int i = 0; i < n_act; ++i) {
         const float mean = tile->output()[i * kTile + j];
         batch->mean[static_cast<size_t>(sample) * n_act + i] = mean;
-        action[i] = mean + std::exp(batch->log_std[i]) * static_cast<float>(copies_[env].random.Normal());
+        action[i] =
+            mean + std::exp(batch->log_std[i]) * static_cast<float>(copies_[env].random.Normal());
       }
       batch->log_prob[sample] = policy.LogProb(params, *tile, j, action);
       const bool ended = StepCopy(env, sample, batch, &result);
       if (batch->end[sample] == 2 || (t + 1 == steps && !ended)) {
-        const std::span<const float> last = std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs);
+        const std::span<const float> last =
+            std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs);
         result.final_row.emplace_back(sample, static_cast<int>(result.final_obs.size()) / n_obs);
         result.final_obs.resize(result.final_obs.size() + n_obs);
         normaliser.Apply(last, std::span(result.final_obs).last(n_obs));
@@ -130,7 +137,8 @@ void Rollout::StepGroup(int group, MlpTile* tile, const Learner& learner, const 
 bool Rollout::StepCopy(int env, int sample, Batch* batch, GroupResult* result) {
   const int n_obs = batch->n_obs, n_act = batch->n_act;
   CopyState& copy = copies_[env];
-  const std::span<const float> action = std::span(batch->action).subspan(static_cast<size_t>(sample) * n_act, n_act);
+  const std::span<const float> action =
+      std::span(batch->action).subspan(static_cast<size_t>(sample) * n_act, n_act);
   const StepResult step =
       task_->Step(env, action, std::span(obs_).subspan(static_cast<size_t>(env) * n_obs, n_obs));
   copy.actions.insert(copy.actions.end(), action.begin(), action.end());

@@ -1,10 +1,10 @@
 #pragma once
 // Vectorised rollouts: all copies of a Task stepped under the current policy into one Batch.
 //
-// Copies are stepped in fixed groups of kGroup (one tile), groups are spread over threads; each copy draws its noise
-// and its episodes' seeds from a stream of its own. The result is bit-equal for a seed at any thread count.
-// A truncated episode keeps its last observation, so that its value can go on (batch.h: end, final_obs).
-// RT: no. Errors: none.
+// Copies are stepped in fixed groups of kGroup (one tile), groups are spread over threads; each
+// copy draws its noise and its episodes' seeds from a stream of its own. The result is bit-equal
+// for a seed at any thread count. A truncated episode keeps its last observation, so that its value
+// can go on (batch.h: end, final_obs). RT: no. Errors: none.
 
 #include <vector>
 
@@ -15,7 +15,8 @@
 
 namespace saferl::learn {
 
-/// One copy's state between rollouts. A checkpoint keeps all of it: the actions rebuild the Task's own state.
+/// One copy's state between rollouts. A checkpoint keeps all of it: the actions rebuild the Task's
+/// own state.
 struct CopyState {
   Random random;
   uint64_t episode_seed = 0;
@@ -32,9 +33,10 @@ class Rollout {
   /// `task` outlives this object. Starts an episode in every copy.
   Rollout(Task* task, uint64_t seed);
 
-  /// Fills `batch` with `steps` steps of every copy; `raw` (may be null) gets the observations before
-  /// normalisation (n x n_obs), for the normaliser.
-  void Collect(Learner* learner, const Normaliser& normaliser, int steps, Batch* batch, std::vector<float>* raw);
+  /// Fills `batch` with `steps` steps of every copy; `raw` (may be null) gets the observations
+  /// before normalisation (n x n_obs), for the normaliser.
+  void Collect(Learner* learner, const Normaliser& normaliser, int steps, Batch* batch,
+               std::vector<float>* raw);
 
   const std::vector<CopyState>& copies() const { return copies_; }
   /// Puts every copy where a checkpoint left it, replaying its unfinished episode.
@@ -53,8 +55,8 @@ class Rollout {
     std::vector<std::pair<int, int>> final_row;  ///< (sample, row in final_obs)
   };
   void StartEpisode(int env);
-  void StepGroup(int group, MlpTile* tile, const Learner& learner, const Normaliser& normaliser, int steps,
-                 Batch* batch, std::vector<float>* raw);
+  void StepGroup(int group, MlpTile* tile, const Learner& learner, const Normaliser& normaliser,
+                 int steps, Batch* batch, std::vector<float>* raw);
   bool StepCopy(int env, int sample, Batch* batch, GroupResult* result);
 
   Task* task_;

@@ -8,10 +8,12 @@ namespace saferl::learn {
 
 Status TrainConfig::Check() const {
   if (algorithm != AlgorithmId::kPpo && !penalty.empty())
-    return absl::InvalidArgumentError("penalty: only plain ppo takes fixed prices; remove it or choose algorithm: ppo");
+    return absl::InvalidArgumentError(
+        "penalty: only plain ppo takes fixed prices; remove it or choose algorithm: ppo");
   if (evaluation_every > iterations)
-    return absl::InvalidArgumentError(Cat("evaluation_every: ", evaluation_every, " is more than iterations = ",
-                                          iterations, "; give at most that many"));
+    return absl::InvalidArgumentError(Cat("evaluation_every: ", evaluation_every,
+                                          " is more than iterations = ", iterations,
+                                          "; give at most that many"));
   return absl::OkStatus();
 }
 

@@ -15,22 +15,27 @@ constexpr int kGoldenRows = 8;
 StatusOr<std::vector<double>> Limits(const TrainConfig& config, const TaskSpec& spec) {
   if (config.cost_limits.empty()) return spec.cost_limits;
   if (static_cast<int>(config.cost_limits.size()) != spec.n_costs) {
-    return absl::InvalidArgumentError(Cat("cost_limits: has ", config.cost_limits.size(), " entries, but task '",
-                                          spec.name, "' has ", spec.n_costs, " costs; give one limit each"));
+    return absl::InvalidArgumentError(Cat("cost_limits: has ", config.cost_limits.size(),
+                                          " entries, but task '", spec.name, "' has ", spec.n_costs,
+                                          " costs; give one limit each"));
   }
   return config.cost_limits;
 }
 
-std::unique_ptr<Algorithm> MakeAlgorithm(const TrainConfig& config, const std::vector<double>& limits) {
+std::unique_ptr<Algorithm> MakeAlgorithm(const TrainConfig& config,
+                                         const std::vector<double>& limits) {
   CostLimits aim;
   aim.n = static_cast<int>(limits.size());
   for (int k = 0; k < aim.n; ++k) aim.limit[k] = config.limit_share * limits[k];
   std::array<double, kMaxCosts> penalty{};
   std::ranges::copy(config.penalty, penalty.begin());
   switch (config.algorithm) {
-    case AlgorithmId::kPpo: return std::make_unique<Ppo>(config.ppo, penalty);
-    case AlgorithmId::kPpoPid: return std::make_unique<PpoLagrangian>(config.ppo, config.pid, aim);
-    case AlgorithmId::kCpo: return std::make_unique<Cpo>(config.cpo, aim);
+    case AlgorithmId::kPpo:
+      return std::make_unique<Ppo>(config.ppo, penalty);
+    case AlgorithmId::kPpoPid:
+      return std::make_unique<PpoLagrangian>(config.ppo, config.pid, aim);
+    case AlgorithmId::kCpo:
+      return std::make_unique<Cpo>(config.cpo, aim);
   }
   return nullptr;
 }
@@ -44,13 +49,14 @@ StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config) {
   std::unique_ptr<Trainer> t(new Trainer(config));
   t->parallel_ = std::make_unique<Parallel>(config.threads);
   SAFERL_ASSIGN_OR_RETURN(t->task_, MakeTask(config.task, config.n_envs, TaskUse::kTrain));
-  SAFERL_ASSIGN_OR_RETURN(t->validation_,
-                          MakeTask(config.task, config.threads * Rollout::kGroup, TaskUse::kValidate));
+  SAFERL_ASSIGN_OR_RETURN(
+      t->validation_, MakeTask(config.task, config.threads * Rollout::kGroup, TaskUse::kValidate));
   const TaskSpec& spec = t->task_->spec();
   SAFERL_ASSIGN_OR_RETURN(t->limits_, Limits(config, spec));
   if (config.penalty.size() > static_cast<size_t>(spec.n_costs))
-    return absl::InvalidArgumentError(Cat("penalty: has ", config.penalty.size(), " entries, but task '", spec.name,
-                                          "' has ", spec.n_costs, " costs; give at most one price each"));
+    return absl::InvalidArgumentError(Cat("penalty: has ", config.penalty.size(),
+                                          " entries, but task '", spec.name, "' has ", spec.n_costs,
+                                          " costs; give at most one price each"));
   t->algorithm_ = MakeAlgorithm(config, t->limits_);
   t->learner_ = std::make_unique<Learner>(spec.n_obs, spec.n_act, 1 + spec.n_costs, config.hidden,
                                           config.start_log_std, config.seed, t->parallel_.get());
@@ -62,12 +68,14 @@ StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config) {
 
 IterationReport Trainer::Iterate() {
   const auto start = std::chrono::steady_clock::now();
-  if (normaliser_.count == 0) {  // what the observations look like, before anything is learnt from them
+  if (normaliser_.count ==
+      0) {  // what the observations look like, before anything is learnt from them
     rollout_->Collect(learner_.get(), normaliser_, config_.rollout_steps, &batch_, &raw_);
     normaliser_.Absorb(raw_);
     const size_t rows = std::min<size_t>(kGoldenRows, batch_.n()), stride = batch_.n() / rows;
     for (size_t r = 0; r < rows; ++r)
-      golden_.insert(golden_.end(), raw_.begin() + static_cast<ptrdiff_t>(r * stride * batch_.n_obs),
+      golden_.insert(golden_.end(),
+                     raw_.begin() + static_cast<ptrdiff_t>(r * stride * batch_.n_obs),
                      raw_.begin() + static_cast<ptrdiff_t>((r * stride + 1) * batch_.n_obs));
   }
   rollout_->Collect(learner_.get(), normaliser_, config_.rollout_steps, &batch_, &raw_);
@@ -89,7 +97,8 @@ IterationReport Trainer::Iterate() {
   report.iterations = config_.iterations;
   report.steps = steps_;
   report.steps_per_s = static_cast<double>(steps_here_) / std::max(1e-9, seconds_here_);
-  report.left_s = (config_.iterations - iteration_) * static_cast<double>(batch_.n()) / report.steps_per_s;
+  report.left_s =
+      (config_.iterations - iteration_) * static_cast<double>(batch_.n()) / report.steps_per_s;
   report.feasible = best_.present && best_.excess <= 0;
   report.best_return = best_.check.episode_return.mean;
   return report;
@@ -97,15 +106,17 @@ IterationReport Trainer::Iterate() {
 
 void Trainer::Check(IterationReport* report) {
   report->checked = true;
-  report->check = Evaluate(learner_->policy(), learner_->actor_params, normaliser_, config_.evaluation_episodes,
-                           kValidationSeed, parallel_.get(), validation_.get());
+  report->check =
+      Evaluate(learner_->policy(), learner_->actor_params, normaliser_, config_.evaluation_episodes,
+               kValidationSeed, parallel_.get(), validation_.get());
   double excess = 0;
   for (size_t k = 0; k < limits_.size(); ++k)
     excess += std::max(0.0, report->check.cost[k].high - limits_[k]) / std::max(limits_[k], 0.01);
   const bool better = !best_.present || excess < best_.excess ||
                       (excess <= best_.excess &&
                        report->check.episode_return.mean > best_.check.episode_return.mean);
-  if (better) best_ = {true, excess, iteration_, learner_->actor_params, normaliser_, report->check};
+  if (better)
+    best_ = {true, excess, iteration_, learner_->actor_params, normaliser_, report->check};
 }
 
 Status Trainer::Run(const ProgressFn& progress) {
@@ -129,10 +140,12 @@ Candidate Trainer::Best() const {
 }
 
 StatusOr<Evaluation> Trainer::Test(int episodes, uint64_t seed) const {
-  SAFERL_ASSIGN_OR_RETURN(const std::unique_ptr<Task> task,
-                          MakeTask(config_.task, config_.threads * Rollout::kGroup, TaskUse::kTest));
+  SAFERL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Task> task,
+      MakeTask(config_.task, config_.threads * Rollout::kGroup, TaskUse::kTest));
   const Candidate best = Best();
-  return Evaluate(learner_->policy(), best.params, best.normaliser, episodes, seed, parallel_.get(), task.get());
+  return Evaluate(learner_->policy(), best.params, best.normaliser, episodes, seed, parallel_.get(),
+                  task.get());
 }
 
 }  // namespace saferl::learn

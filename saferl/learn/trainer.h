@@ -1,14 +1,15 @@
 #pragma once
-// Training from a config to a policy package: rollouts, advantages, one algorithm's update, checks on worlds that
-// training does not see, checkpoints that resume bit-equal.
+// Training from a config to a policy package: rollouts, advantages, one algorithm's update, checks
+// on worlds that training does not see, checkpoints that resume bit-equal.
 //
-// The policy that stays is the best one checked: among those whose costs' upper 95 % bounds keep the limits the one
-// with the highest return; while there is none, the one that exceeds them least.
+// The policy that stays is the best one checked: among those whose costs' upper 95 % bounds keep
+// the limits the one with the highest return; while there is none, the one that exceeds them least.
 // Use:
 //   SAFERL_ASSIGN_OR_RETURN(auto trainer, Trainer::Create(config));
 //   SAFERL_RETURN_IF_ERROR(trainer->Run([](const IterationReport& r) { ...; return true; }));
 //   SAFERL_RETURN_IF_ERROR(policy::SavePackage(trainer->Export("wheelchair"), path));
-// RT: no. Errors: kInvalidArgument (config, checkpoint of another run: which field differs), file errors by path.
+// RT: no. Errors: kInvalidArgument (config, checkpoint of another run: which field differs), file
+// errors by path.
 
 #include <functional>
 #include <memory>
@@ -23,16 +24,16 @@ namespace saferl::learn {
 
 /// After every iteration, for progress bars and logs.
 struct IterationReport {
-  int iteration = 0, iterations = 0;   ///< done, of
-  int64_t steps = 0;                   ///< of the task so far
-  double steps_per_s = 0;              ///< since this process started training
-  double left_s = 0;                   ///< expected time until the end
-  EpisodeStats episodes;               ///< exploring episodes that ended in this iteration
+  int iteration = 0, iterations = 0;  ///< done, of
+  int64_t steps = 0;                  ///< of the task so far
+  double steps_per_s = 0;             ///< since this process started training
+  double left_s = 0;                  ///< expected time until the end
+  EpisodeStats episodes;              ///< exploring episodes that ended in this iteration
   UpdateInfo update;
-  bool checked = false;                ///< `check` is new
-  Evaluation check;                    ///< last check (deterministic, validation worlds)
-  bool feasible = false;               ///< the best policy so far keeps the limits
-  double best_return = 0;              ///< of that policy
+  bool checked = false;    ///< `check` is new
+  Evaluation check;        ///< last check (deterministic, validation worlds)
+  bool feasible = false;   ///< the best policy so far keeps the limits
+  double best_return = 0;  ///< of that policy
 };
 /// Return false to stop early (the best policy so far stays).
 using ProgressFn = std::function<bool(const IterationReport&)>;
@@ -40,7 +41,7 @@ using ProgressFn = std::function<bool(const IterationReport&)>;
 /// A policy that was checked.
 struct Candidate {
   bool present = false;
-  double excess = 0;                   ///< sum over costs of (upper bound - limit), relative, where positive
+  double excess = 0;  ///< sum over costs of (upper bound - limit), relative, where positive
   int iteration = 0;
   std::vector<float> params;
   Normaliser normaliser;
@@ -71,7 +72,8 @@ class Trainer {
   /// Plays the best policy on the task's test worlds.
   StatusOr<Evaluation> Test(int episodes, uint64_t seed) const;
 
-  /// The best policy as a package: schema, normaliser, training record, golden vectors. Not yet on disk.
+  /// The best policy as a package: schema, normaliser, training record, golden vectors. Not yet on
+  /// disk.
   policy::PolicySpec Export(const std::string& name) const;
 
   /// Everything that decides the rest of the run, in one file (atomic). Bytes: see checkpoint.cc.
@@ -95,7 +97,7 @@ class Trainer {
   Random random_;
   Batch batch_;
   std::vector<float> raw_;
-  std::vector<float> golden_;          ///< a few raw observations for the package (rows x n_obs)
+  std::vector<float> golden_;  ///< a few raw observations for the package (rows x n_obs)
   Candidate best_;
   int iteration_ = 0;
   int64_t steps_ = 0, steps_here_ = 0;

@@ -34,10 +34,13 @@ std::unique_ptr<Trainer> Make(const TrainConfig& config) {
   return *std::move(trainer);
 }
 
-std::string TempPath(const std::string& name) { return ::testing::TempDir() + "saferl_learn_" + name; }
+std::string TempPath(const std::string& name) {
+  return ::testing::TempDir() + "saferl_learn_" + name;
+}
 
 class Constrained : public ::testing::TestWithParam<AlgorithmId> {};
-INSTANTIATE_TEST_SUITE_P(Algorithms, Constrained, ::testing::Values(AlgorithmId::kPpoPid, AlgorithmId::kCpo),
+INSTANTIATE_TEST_SUITE_P(Algorithms, Constrained,
+                         ::testing::Values(AlgorithmId::kPpoPid, AlgorithmId::kCpo),
                          [](const auto& test) { return Name(test.param); });
 
 TEST_P(Constrained, KeepsTwoLimitsAndComesNearTheBestReturnThatTheyAllow) {
@@ -51,7 +54,8 @@ TEST_P(Constrained, KeepsTwoLimitsAndComesNearTheBestReturnThatTheyAllow) {
   EXPECT_LE(result->cost[0].mean, 1.25);
   EXPECT_LE(result->cost[1].mean, 0.8);
   EXPECT_GE(result->episode_return.mean, 0.85 * best);
-  EXPECT_LE(result->episode_return.mean, 1.001 * best) << "more than possible: the task or the costs are wrong";
+  EXPECT_LE(result->episode_return.mean, 1.001 * best)
+      << "more than possible: the task or the costs are wrong";
 }
 
 TEST_P(Constrained, ALimitOfExactlyZeroStaysFiniteAndDrivesTheCostDown) {
@@ -71,15 +75,16 @@ TEST(Ppo, WithoutAPriceTakesTheRewardAndBreaksTheLimits) {
   // The policy of the last iteration, not the one that was chosen for keeping the limits.
   const auto task = MakeTask("speed_track", Rollout::kGroup, TaskUse::kTest);
   const Evaluation result =
-      Evaluate(trainer->learner().policy(), trainer->learner().actor_params, trainer->normaliser(), 50, 7,
-               &trainer->learner().parallel(), task->get());
+      Evaluate(trainer->learner().policy(), trainer->learner().actor_params, trainer->normaliser(),
+               50, 7, &trainer->learner().parallel(), task->get());
   EXPECT_GT(result.cost[0].mean, 2.5);
   EXPECT_GT(result.episode_return.mean, SpeedTrack::BestReturn(1.25, 1.25));
 }
 
 class EveryAlgorithm : public ::testing::TestWithParam<AlgorithmId> {};
 INSTANTIATE_TEST_SUITE_P(Algorithms, EveryAlgorithm,
-                         ::testing::Values(AlgorithmId::kPpo, AlgorithmId::kPpoPid, AlgorithmId::kCpo),
+                         ::testing::Values(AlgorithmId::kPpo, AlgorithmId::kPpoPid,
+                                           AlgorithmId::kCpo),
                          [](const auto& test) { return Name(test.param); });
 
 TEST_P(EveryAlgorithm, SameSeedSameBitsAtAnyThreadCount) {

@@ -1,13 +1,15 @@
 #pragma once
-// The smallest constrained task whose best policy is known on paper: a point drives along a track past people.
+// The smallest constrained task whose best policy is known on paper: a point drives along a track
+// past people.
 //
 //   action u in [0, 1]^2 (two drives), dt = kDt, horizon kSteps
-//   reward  (u_0 + 0.5 u_1) dt        cost_k = u_k^2 dt   (kinetic energy of drive k: what a bystander would get)
+//   reward  (u_0 + 0.5 u_1) dt        cost_k = u_k^2 dt   (kinetic energy of drive k: what a
+//   bystander would get)
 //
-// With D = kSteps dt and limits d_k <= D, Cauchy-Schwarz gives the best constant drives u_k = sqrt(d_k / D) and the best
-// return D (u_0 + 0.5 u_1); without limits u = 1. Tests check that CPO and PPO-PID reach it and that plain PPO does not
-// keep the limits.
-// Observation: position along the track and a sine of it (nothing that the best policy needs). RT: no.
+// With D = kSteps dt and limits d_k <= D, Cauchy-Schwarz gives the best constant drives u_k =
+// sqrt(d_k / D) and the best return D (u_0 + 0.5 u_1); without limits u = 1. Tests check that CPO
+// and PPO-PID reach it and that plain PPO does not keep the limits. Observation: position along the
+// track and a sine of it (nothing that the best policy needs). RT: no.
 
 #include "saferl/learn/env.h"
 

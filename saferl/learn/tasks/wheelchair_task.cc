@@ -28,7 +28,7 @@ constexpr double kMinAhead_m = 1.2, kMaxAhead_m = 2.6, kTestAhead_m = 1.8;
 constexpr int kBeams = 120;
 constexpr double kLidarRange_m = 6.0;
 constexpr double kPersonHeight_m = 1.7;
-constexpr int kTrainScenes = 192, kCheckScenes = 160;
+constexpr int kTrainScenes = 192, kCheckScenes = 320;
 /// Seeds of the scenes; far from the small numbers that people choose for demos and tests.
 constexpr uint64_t kSceneSeed[] = {0x7a100000, 0x7a200000, 0x7a300000};
 
@@ -37,7 +37,8 @@ class ScenePool {
  public:
   ScenePool(uint64_t seed, int n) : seed_(seed), made_(n), scenes_(n) {}
   const sim::Scene& Get(int i) {
-    std::call_once(made_[i], [&] { scenes_[i].emplace(sim::MakeScene(seed_ + static_cast<uint64_t>(i))); });
+    std::call_once(made_[i],
+                   [&] { scenes_[i].emplace(sim::MakeScene(seed_ + static_cast<uint64_t>(i))); });
     return *scenes_[i];
   }
   int size() const { return static_cast<int>(scenes_.size()); }
@@ -64,15 +65,16 @@ struct Copy {
 
 class WheelchairTask final : public Task {
  public:
-  WheelchairTask(std::shared_ptr<const robot::RobotModel> model, const robot::Wheelchair* chair, int n_envs,
-                 TaskUse use);
+  WheelchairTask(std::shared_ptr<const robot::RobotModel> model, const robot::Wheelchair* chair,
+                 int n_envs, TaskUse use);
   const TaskSpec& spec() const override { return spec_; }
   int n_envs() const override { return static_cast<int>(copies_.size()); }
   void Reset(int env, uint64_t seed, std::span<float> observation) override;
   StepResult Step(int env, std::span<const float> action, std::span<float> observation) override;
 
  private:
-  sim::Pose2 RandomStart(const sim::Scene& scene, const sim::DistanceField& field, Random* random) const;
+  sim::Pose2 RandomStart(const sim::Scene& scene, const sim::DistanceField& field,
+                         Random* random) const;
   void Observe(Copy* copy, std::span<float> out) const;
   void AddCosts(const Copy& copy, bool touched, StepResult* result) const;
 
@@ -98,14 +100,15 @@ sim::PlantBounds BoundsOf(const robot::Wheelchair& chair) {
 
 sim::Pose2 PoseOf(const robot::Joints& q) { return {q[0], q[1], q[2]}; }
 
-WheelchairTask::WheelchairTask(std::shared_ptr<const robot::RobotModel> model, const robot::Wheelchair* chair,
-                               int n_envs, TaskUse use)
+WheelchairTask::WheelchairTask(std::shared_ptr<const robot::RobotModel> model,
+                               const robot::Wheelchair* chair, int n_envs, TaskUse use)
     : model_(std::move(model)),
       chair_(chair),
       features_(control::MakeFeatureModel(model_)),
       lidar_(kBeams, kLidarRange_m),
       use_(use),
-      pool_(kSceneSeed[static_cast<int>(use)], use == TaskUse::kTrain ? kTrainScenes : kCheckScenes) {
+      pool_(kSceneSeed[static_cast<int>(use)],
+            use == TaskUse::kTrain ? kTrainScenes : kCheckScenes) {
   for (int i = 0; i < n_envs; ++i) copies_.emplace_back(BoundsOf(*chair));
   spec_.name = "wheelchair";
   spec_.robot = model_->name();
@@ -114,7 +117,7 @@ WheelchairTask::WheelchairTask(std::shared_ptr<const robot::RobotModel> model, c
   spec_.n_costs = 2;
   spec_.horizon = kHorizon;
   spec_.cost_names = {"contact", "intrusion"};
-  spec_.cost_limits = {0.2, 1.5};
+  spec_.cost_limits = {0.3, 2.0};
   spec_.observation = control::ObservationSchema(features_);
   spec_.action = control::ActionSchema(features_);
   control::ActionScaling(features_, &spec_.action_scale, &spec_.action_offset);
@@ -129,7 +132,8 @@ sim::Pose2 WheelchairTask::RandomStart(const sim::Scene& scene, const sim::Dista
     const sim::Pose2 pose{random->Uniform(scene.x0, scene.x1), random->Uniform(scene.y0, scene.y1),
                           random->Uniform(-std::numbers::pi, std::numbers::pi)};
     if (!field.Reachable(pose.position()) || field.At(pose.position()) < kShortestWay_m) continue;
-    if (sim::FreeDistance(scene, {}, chair_->footprint(), pose, 2 * kFree_m) >= kFree_m) return pose;
+    if (sim::FreeDistance(scene, {}, chair_->footprint(), pose, 2 * kFree_m) >= kFree_m)
+      return pose;
   }
   return scene.start;
 }
@@ -140,10 +144,12 @@ void WheelchairTask::Reset(int env, uint64_t seed, std::span<float> observation)
   Random& random = copy.random;
   copy.scene = &pool_.Get(random.Index(pool_.size()));
   const bool train = use_ == TaskUse::kTrain;
-  const int goal = train ? random.Index(static_cast<int>(copy.scene->goals.size())) : copy.scene->true_goal;
+  const int goal =
+      train ? random.Index(static_cast<int>(copy.scene->goals.size())) : copy.scene->true_goal;
   copy.field = &copy.scene->fields[goal];
-  const sim::Pose2 start =
-      train && random.Chance(0.7) ? RandomStart(*copy.scene, *copy.field, &random) : copy.scene->start;
+  const sim::Pose2 start = train && random.Chance(0.7)
+                               ? RandomStart(*copy.scene, *copy.field, &random)
+                               : copy.scene->start;
   copy.crowd.emplace(*copy.scene);
   copy.reaction_s = random.Uniform(0, chair_->reaction_s());
   copy.ahead_m = train ? random.Uniform(kMinAhead_m, kMaxAhead_m) : kTestAhead_m;
@@ -167,7 +173,9 @@ void WheelchairTask::Observe(Copy* copy, std::span<float> out) const {
   robot::Observation& o = copy->observation;
   Random& random = copy->random;
   const robot::RobotState truth = copy->plant.Truth();
-  const auto measured = [&](double value, double error) { return value + copy->noise * error * random.Uniform(-1, 1); };
+  const auto measured = [&](double value, double error) {
+    return value + copy->noise * error * random.Uniform(-1, 1);
+  };
   o.stamp_ns = o.people_stamp_ns = o.lidar_stamp_ns = copy->plant.now_ns();
   o.robot = truth;
   for (int i = 0; i < 3; ++i) o.robot.q[i] = measured(truth.q[i], chair_->state_error_q()[i]);
@@ -176,8 +184,10 @@ void WheelchairTask::Observe(Copy* copy, std::span<float> out) const {
   o.n_parts = std::min<int>(static_cast<int>(people.size()), robot::kMaxParts);
   for (int i = 0; i < o.n_parts; ++i) {
     robot::HumanPart& part = o.parts[i];
-    const double x = measured(people[i].p.x, kPeopleError_m), y = measured(people[i].p.y, kPeopleError_m);
-    part.capsule_W = {{x, y, people[i].radius}, {x, y, kPersonHeight_m - people[i].radius}, people[i].radius};
+    const double x = measured(people[i].p.x, kPeopleError_m),
+                 y = measured(people[i].p.y, kPeopleError_m);
+    part.capsule_W = {
+        {x, y, people[i].radius}, {x, y, kPersonHeight_m - people[i].radius}, people[i].radius};
     part.stamp_ns = o.stamp_ns;
     part.person = static_cast<uint8_t>(i);
   }
@@ -185,8 +195,10 @@ void WheelchairTask::Observe(Copy* copy, std::span<float> out) const {
   const math::Vec3& origin = chair_->config().p_BLidar;
   const sim::Point sensor = sim::ToWorld(pose, {origin.x, origin.y});
   o.n_lidar = kBeams;
-  lidar_.Cast(*copy->scene, people, {sensor.x, sensor.y, pose.yaw}, std::span(o.lidar_m).first(kBeams));
-  for (int i = 0; i < kBeams; ++i) o.lidar_m[i] = static_cast<float>(measured(o.lidar_m[i], kLidarError_m));
+  lidar_.Cast(*copy->scene, people, {sensor.x, sensor.y, pose.yaw},
+              std::span(o.lidar_m).first(kBeams));
+  for (int i = 0; i < kBeams; ++i)
+    o.lidar_m[i] = static_cast<float>(measured(o.lidar_m[i], kLidarError_m));
   const sim::Point goal = copy->field->Ahead(copy->scene->grid, pose.position(), copy->ahead_m);
   control::ExtractFeatures(features_, o, {goal.x, goal.y, 0}, out);
 }
@@ -196,7 +208,8 @@ void WheelchairTask::AddCosts(const Copy& copy, bool touched, StepResult* result
   const sim::Pose2 pose = PoseOf(truth.q);
   const double free_m = sim::FreeDistance(*copy.scene, {}, chair_->footprint(), pose, kNear_m);
   result->cost[0] = touched ? 1.0 : kDecision_s * (1.0 - std::min(1.0, free_m / kNear_m));
-  const double v = chair_->PointSpeed(truth.qd), brake = chair_->limits().brake[0], reaction = chair_->hold_s();
+  const double v = chair_->PointSpeed(truth.qd), brake = chair_->limits().brake[0],
+               reaction = chair_->hold_s();
   const double zone =
       kPeopleError_m + kWalking_m_s * (reaction + v / brake) + v * reaction + 0.5 * v * v / brake;
   double worst = 0;
@@ -208,7 +221,8 @@ void WheelchairTask::AddCosts(const Copy& copy, bool touched, StepResult* result
   result->cost[1] = kDecision_s * worst;
 }
 
-StepResult WheelchairTask::Step(int env, std::span<const float> action, std::span<float> observation) {
+StepResult WheelchairTask::Step(int env, std::span<const float> action,
+                                std::span<float> observation) {
   Copy& copy = copies_[env];
   StepResult result;
   std::array<float, 2> squashed{};
@@ -229,9 +243,11 @@ StepResult WheelchairTask::Step(int env, std::span<const float> action, std::spa
   robot::RobotState after = copy.plant.Truth();
   using With = sim::Contact::With;
   const With with =
-      sim::FindContact(*copy.scene, copy.crowd->people(), chair_->footprint(), PoseOf(after.q)).with;
+      sim::FindContact(*copy.scene, copy.crowd->people(), chair_->footprint(), PoseOf(after.q))
+          .with;
   const bool touched = with == With::kWall || with == With::kFurniture;
-  if (with == With::kPedestrian) {  // who walked into the chair holds it; that is deep in the separation zone
+  if (with == With::kPedestrian) {  // who walked into the chair holds it; that is deep in the
+                                    // separation zone
     copy.plant.Reset(before.q, copy.plant.now_ns());
     after = copy.plant.Truth();
   }
@@ -256,10 +272,12 @@ StepResult WheelchairTask::Step(int env, std::span<const float> action, std::spa
 }  // namespace
 
 StatusOr<std::unique_ptr<Task>> MakeWheelchairTask(int n_envs, TaskUse use) {
-  SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const robot::RobotModel> model, robot::LoadRobot("wheelchair"));
+  SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const robot::RobotModel> model,
+                          robot::LoadRobot("wheelchair"));
   const auto* chair = dynamic_cast<const robot::Wheelchair*>(model.get());
   if (chair == nullptr)
-    return absl::InvalidArgumentError("robots/wheelchair.yaml: kind: is not a wheelchair; restore the data file");
+    return absl::InvalidArgumentError(
+        "robots/wheelchair.yaml: kind: is not a wheelchair; restore the data file");
   return std::make_unique<WheelchairTask>(model, chair, n_envs, use);
 }
 
