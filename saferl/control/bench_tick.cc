@@ -11,6 +11,7 @@ namespace saferl::control {
 namespace {
 
 constexpr uint64_t kWarmUp = 1000;
+constexpr uint64_t kCrowdedRows = 20;
 
 Spread ToSpread(const Histogram& h) {
   return {static_cast<double>(h.p50()) * 1e-3, static_cast<double>(h.p99()) * 1e-3,
@@ -48,7 +49,8 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
   bench.ticks = ticks;
   bench.min_rows = UINT64_MAX;
   const auto decision = std::make_unique<Decision>();
-  const auto total = std::make_unique<Histogram>(), floor = std::make_unique<Histogram>();
+  const auto total = std::make_unique<Histogram>(), floor = std::make_unique<Histogram>(),
+             crowded = std::make_unique<Histogram>();
   const auto stages = std::make_unique<std::array<Histogram, kNumStages>>();
   uint64_t rows = 0, bisections = 0;
   for (const bool timed : {false, true}) {
@@ -70,6 +72,7 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
       total->Record(end - start);
       const uint64_t n_rows = decision->filter.n_rows;
       rows += n_rows;
+      if (n_rows >= kCrowdedRows) crowded->Record(end - start);
       bench.min_rows = std::min(bench.min_rows, n_rows);
       bench.max_rows = std::max(bench.max_rows, n_rows);
       bisections += decision->filter.bisections;
@@ -77,6 +80,8 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
     }
   }
   bench.total = ToSpread(*total);
+  bench.crowded = ToSpread(*crowded);
+  bench.crowded_ticks = crowded->count();
   bench.noise_floor = ToSpread(*floor);
   for (size_t i = 0; i < kNumStages; ++i) bench.stage[i] = ToSpread((*stages)[i]);
   bench.mean_rows = static_cast<double>(rows) / static_cast<double>(ticks);

@@ -23,7 +23,9 @@ struct TickBench {
   uint64_t ticks = 0;
   Spread total;                          ///< stage clocks off
   std::array<Spread, kNumStages> stage;  ///< from a second run with stage clocks on
-  Spread noise_floor;                    ///< two clock reads around nothing
+  Spread crowded;  ///< ticks whose QP had at least 20 rows; zero when there were none
+  uint64_t crowded_ticks = 0;
+  Spread noise_floor;  ///< two clock reads around nothing
   double mean_rows = 0, mean_bisections = 0;
   uint64_t min_rows = 0, max_rows = 0;
   uint64_t nominal = 0;  ///< ticks in Nominal mode: the bench must not measure a standing robot

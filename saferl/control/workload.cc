@@ -20,6 +20,8 @@ constexpr double kRoomHalf_m = 4.0;
 constexpr int kBeams = 360;
 constexpr int kWorkerParts = 25;
 constexpr int kPedestrians = 4;
+constexpr double kChairShare = 0.8;  // of the command limits that the person asks for
+constexpr double kArmShare = 0.3;    // of every joint's speed at once
 
 /// Distance from (x, y) along `angle` to the walls of the square room.
 float RangeToWall(double x, double y, double angle) {
@@ -65,8 +67,8 @@ void Workload::PlacePeople(double t) {
     robot::HumanPart& part = o.parts[static_cast<size_t>(i)];
     part.stamp_ns = input_.now_ns;
     part.track = static_cast<uint16_t>(i);
-    if (arm) {  // a worker 1.4 m in front of the base who leans to and fro
-      const double x = 1.4 + 0.2 * std::sin(0.9 * t), y = 0.3 * std::cos(0.5 * t) + 0.03 * (i % 5);
+    if (arm) {  // a worker who leans into the arm's reach and back
+      const double x = 0.7 + 0.2 * std::sin(0.9 * t), y = 0.3 * std::cos(0.5 * t) + 0.03 * (i % 5);
       const double z = 0.1 + 0.065 * i;
       part.capsule_W = {{x, y, z}, {x + 0.02, y + 0.05, z + 0.06}, 0.08};
       part.region =
@@ -98,9 +100,10 @@ void Workload::Command(double t) {
   human.stamp_ns = input_.now_ns;
   ++human.sequence;
   const robot::Limits& limits = robot_->limits();
+  const double share = robot_->kind() == Kind::kArm ? kArmShare : kChairShare;
   for (int i = 0; i < robot_->n(); ++i) {
     const double wave = std::sin((0.4 + 0.13 * i) * t + phase_[i]);
-    human.u[i] = 0.8 * wave * (wave > 0 ? limits.command_upper[i] : -limits.command_lower[i]);
+    human.u[i] = share * wave * (wave > 0 ? limits.command_upper[i] : -limits.command_lower[i]);
     if (robot_->kind() == Kind::kExoskeleton)
       human.u[i] = rest_u_[i] + 0.1 * limits.command_upper[i] * wave;
   }
