@@ -283,6 +283,24 @@ TEST_F(CliTest, ScenariosAnswerWithTheirExpectations) {
   ExpectRefused("scenario run dorway", "doorway");
 }
 
+TEST_F(CliTest, TheProverFindsNothingInTheFilterAndSomethingInAMutant) {
+  const Node proof = Json("prove safety --robot wheelchair --ticks 5000 --threads 1");
+  ASSERT_TRUE(proof.is_map());
+  for (const char* key : {"robot", "ticks", "violations", "uncertified", "worst_margin",
+                          "interventions", "ticks_per_s"}) {
+    EXPECT_NE(proof.Find(key), nullptr) << key;
+  }
+  EXPECT_EQ(*proof.Find("violations")->AsInt64(), 0);
+  const Node mutants = Json("prove safety --robot wheelchair --list-mutants");
+  ASSERT_TRUE(mutants.is_map());
+  EXPECT_GT(mutants.Find("mutants")->items().size(), 3u);
+  const Node caught = Json("prove safety --mutant no_epsilon --ticks 250000 --stop --threads 1", 1);
+  ASSERT_TRUE(caught.is_map());
+  EXPECT_GT(*caught.Find("violations")->AsInt64(), 0);
+  ExpectRefused("prove safety --mutant no_epsilonn", "did you mean 'no_epsilon'?");
+  ExpectRefused("prove safety --robot wheelchai", "wheelchair");
+}
+
 TEST_F(CliTest, BenchesPrintFiguresMachineAndNoise) {
   for (const char* robot : {"wheelchair", "arm7", "exoskeleton"}) {
     const Node node = Json(Cat("bench tick --ticks 500 --robot ", robot));
