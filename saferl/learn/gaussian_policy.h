@@ -23,7 +23,7 @@ inline constexpr float kMinLogStd = -3.0F, kMaxLogStd = 0.5F;
 class GaussianPolicy {
  public:
   GaussianPolicy() = default;
-  GaussianPolicy(std::vector<int> sizes, const Kernels& kernels = BestKernels())
+  explicit GaussianPolicy(std::vector<int> sizes, const Kernels& kernels = BestKernels())
       : mlp_(std::move(sizes), kernels) {}
 
   const Mlp& mlp() const { return mlp_; }

@@ -30,7 +30,7 @@ struct TrainConfig {
   AdvantageConfig advantage;
   std::vector<double> cost_limits =
       {};                    ///< per episode, one per cost of the task; empty = the task's own
-  double limit_share = 1.0;  ///< exploring, training aims at this share of every limit
+  double limit_share = 0.8;  ///< training and the choice of the policy aim at this share of limits
   std::vector<double> penalty = {};  ///< plain PPO: fixed price per cost
   PpoConfig ppo;
   PidConfig pid;

@@ -110,8 +110,10 @@ void Trainer::Check(IterationReport* report) {
       Evaluate(learner_->policy(), learner_->actor_params, normaliser_, config_.evaluation_episodes,
                kValidationSeed, parallel_.get(), validation_.get());
   double excess = 0;
-  for (size_t k = 0; k < limits_.size(); ++k)
-    excess += std::max(0.0, report->check.cost[k].high - limits_[k]) / std::max(limits_[k], 0.01);
+  for (size_t k = 0; k < limits_.size(); ++k) {
+    const double aim = config_.limit_share * limits_[k];
+    excess += std::max(0.0, report->check.cost[k].high - aim) / std::max(aim, 0.01);
+  }
   const bool better = !best_.present || excess < best_.excess ||
                       (excess <= best_.excess &&
                        report->check.episode_return.mean > best_.check.episode_return.mean);

@@ -41,7 +41,7 @@ using ProgressFn = std::function<bool(const IterationReport&)>;
 /// A policy that was checked.
 struct Candidate {
   bool present = false;
-  double excess = 0;  ///< sum over costs of (upper bound - limit), relative, where positive
+  double excess = 0;  ///< sum of (cost's upper bound - aim) / aim, where > 0
   int iteration = 0;
   std::vector<float> params;
   Normaliser normaliser;
