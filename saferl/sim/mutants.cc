@@ -27,6 +27,11 @@ class FirstMoment final : public safety::Constraint {
     while (n < manoeuvre.n && manoeuvre.sample[n].t_begin_s < hold_s_) ++n;
     first.n = std::min(n, manoeuvre.n);
     first.stop_time_s = std::min(manoeuvre.stop_time_s, hold_s_);
+    if (situation.robot->kind() == robot::Kind::kExoskeleton) {
+      // Its stretches already bound where the legs come to rest: look at where they are instead.
+      first.sample[0].q = situation.observation->robot.q;
+      first.sample[0].q_tube = situation.robot->state_error_q();
+    }
     return whole_->Margin(situation, first);
   }
 
@@ -48,7 +53,7 @@ std::vector<Mutant> Wheelchair() {
        .no_gate = true},
       {.name = "no_verification", .what = "the QP's answer is taken on trust", .drop_proof = true},
       {.name = "no_braking_tail",
-       .what = "only the time until braking acts is verified",
+       .what = "only the first moment of the manoeuvre is verified",
        .no_braking_tail = true},
       {.name = "no_epsilon",
        .what = "people are where they are measured",
@@ -91,7 +96,7 @@ std::vector<Mutant> Arm() {
        .no_gate = true},
       {.name = "no_verification", .what = "the QP's answer is taken on trust", .drop_proof = true},
       {.name = "no_braking_tail",
-       .what = "only the time until braking acts is verified",
+       .what = "only the first moment of the manoeuvre is verified",
        .no_braking_tail = true},
       {.name = "no_epsilon",
        .what = "people are where they are measured",
@@ -105,7 +110,42 @@ std::vector<Mutant> Arm() {
        .overrides = {{"limits.brake", 40.0}}},
   };
 }
-std::vector<Mutant> Exoskeleton() { return {}; }
+std::vector<Mutant> Exoskeleton() {
+  return {
+      {.name = "no_joint_position",
+       .what = "the wearer has no range of motion",
+       .drop = {ConstraintId::kJointPosition}},
+      {.name = "no_joint_velocity",
+       .what = "joint speeds have no limit",
+       .drop = {ConstraintId::kJointVelocity}},
+      {.name = "no_torque",
+       .what = "stops may need any torque",
+       .drop = {ConstraintId::kTorque},
+       .both = {{"limits.effort_max", 70.0}}},
+      {.name = "no_power",
+       .what = "power has no limit",
+       .drop = {ConstraintId::kPower},
+       .both = {{"limits.power_max", 100.0}}},
+      {.name = "no_interaction_force",
+       .what = "the wearer may be pushed at will",
+       .drop = {ConstraintId::kInteractionForce}},
+      {.name = "no_acceleration",
+       .what = "torques may jump, and no gate holds them back",
+       .drop = {ConstraintId::kAcceleration},
+       .no_gate = true},
+      {.name = "no_verification", .what = "the QP's answer is taken on trust", .drop_proof = true},
+      {.name = "no_braking_tail",
+       .what = "only the first moment of the manoeuvre is verified",
+       .no_braking_tail = true},
+      {.name = "no_wearer",
+       .what = "the wearer is limp and the model exact",
+       .overrides = {{"uncertainty.tracking_error", 0.0}}},
+      {.name = "no_state_error",
+       .what = "the state is known exactly",
+       .overrides = {{"uncertainty.q_error", 0.0}, {"uncertainty.qd_error", 0.0}}},
+      {.name = "no_reaction", .what = "torques act at once", .overrides = {{"reaction_s", 0.0}}},
+  };
+}
 
 using ConstraintList = std::vector<std::shared_ptr<const safety::Constraint>>;
 
@@ -142,16 +182,23 @@ StatusOr<Mutant> FindMutant(robot::Kind kind, const std::string& name) {
       nearest ? fmt::format("did you mean '{}'?", *nearest) : "--list-mutants shows them"));
 }
 
-StatusOr<std::shared_ptr<const safety::SafetyModel>> LoadMutated(const std::string& robot,
+StatusOr<std::shared_ptr<const safety::SafetyModel>> LoadMutated(const std::string& robot_name,
                                                                  const Mutant& mutant) {
-  SAFERL_ASSIGN_OR_RETURN(auto loaded, safety::LoadSafetyModel(robot, mutant.overrides));
+  std::vector<robot::Override> overrides = mutant.both;
+  overrides.insert(overrides.end(), mutant.overrides.begin(), mutant.overrides.end());
+  SAFERL_ASSIGN_OR_RETURN(auto loaded, safety::LoadSafetyModel(robot_name, overrides));
   auto edited = std::make_shared<safety::SafetyModel>(*loaded);
   Drop(mutant.drop, &edited->steering);
   Drop(mutant.drop, &edited->proof);
-  if (mutant.drop_proof) edited->proof.clear();
+  if (mutant.drop_proof) {
+    // The rate limit is the QP's own box; everything that needs a look ahead goes.
+    std::erase_if(edited->proof, [](const auto& constraint) {
+      return constraint->id() != ConstraintId::kAcceleration;
+    });
+  }
   if (mutant.no_braking_tail) {
     for (auto& constraint : edited->proof) {
-      constraint = std::make_shared<FirstMoment>(constraint, edited->robot->hold_s());
+      constraint = std::make_shared<FirstMoment>(constraint, edited->robot->period_s());
     }
   }
   return std::shared_ptr<const safety::SafetyModel>(std::move(edited));

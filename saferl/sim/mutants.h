@@ -21,7 +21,10 @@ struct Mutant {
   std::string what;                             ///< one line: the term that is gone
   std::vector<robot::Override> overrides = {};  ///< what the filter believes instead
   std::vector<safety::ConstraintId> drop = {};  ///< constraints taken out of proof and steering
-  bool drop_proof = false;                      ///< nothing is verified; steering stays
+  /// Numbers that plant, truth and filter get alike, so that a promise which others imply binds at
+  /// all.
+  std::vector<robot::Override> both = {};
+  bool drop_proof = false;         ///< nothing is verified; steering stays
   bool no_braking_tail = false;    ///< only the first moment of every manoeuvre is verified
   bool no_gate = false;            ///< what the filter says leaves unchecked
   int64_t budget_ticks = 250'000;  ///< the prover must find a violation within this many
@@ -32,7 +35,7 @@ const std::vector<Mutant>& Mutants(robot::Kind kind);
 /// The mutant called `name`; the error names the nearest.
 StatusOr<Mutant> FindMutant(robot::Kind kind, const std::string& name);
 /// The filter's model with the mutant's edits. An empty mutant gives the real model.
-StatusOr<std::shared_ptr<const safety::SafetyModel>> LoadMutated(const std::string& robot,
+StatusOr<std::shared_ptr<const safety::SafetyModel>> LoadMutated(const std::string& robot_name,
                                                                  const Mutant& mutant);
 
 }  // namespace saferl::sim

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kComfort_m = 0.9;
-constexpr double kNearWallCost = 4.0;
+constexpr double kNearWallCost = 12.0;
 constexpr double kTightCost = 30.0;
 constexpr double kDistanceCap_m = 1.5;
 constexpr std::array<int, 8> kDx = {1, 1, 0, -1, -1, -1, 0, 1};

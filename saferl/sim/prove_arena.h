@@ -41,6 +41,8 @@ class Arena {
   /// Time passes until the next tick.
   virtual TickTruth Advance(Random* random) = 0;
 
+  /// The command that counts as sent before the first tick of a world.
+  virtual robot::Joints StartCommand() const { return {}; }
   /// Least true margins since ForgetMargins(), per promise.
   const std::array<double, safety::kNumConstraints>& true_margin() const { return true_margin_; }
   void ForgetMargins();
@@ -69,5 +71,7 @@ StatusOr<std::unique_ptr<Arena>> MakeWheelchairArena(
     std::shared_ptr<const safety::SafetyModel> truth, const safety::certifier::RobotData& data);
 StatusOr<std::unique_ptr<Arena>> MakeArmArena(std::shared_ptr<const safety::SafetyModel> truth,
                                               const safety::certifier::RobotData& data);
+StatusOr<std::unique_ptr<Arena>> MakeExoskeletonArena(
+    std::shared_ptr<const safety::SafetyModel> truth, const safety::certifier::RobotData& data);
 
 }  // namespace saferl::sim

@@ -54,6 +54,20 @@ TEST(Prove, ArmIsSafeAndEveryTickIsCertified) {
 
 TEST(Prove, EveryMutantOfTheArmIsCaught) { ExpectCaught("arm7", robot::Kind::kArm); }
 
+TEST(Prove, ExoskeletonIsSafeAndEveryTickIsCertified) {
+  ProveOptions options = Options("exoskeleton", 60'000);
+  options.certify_every = 10;
+  const auto report = Prove(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->violations, 0) << ToText(*report);
+  EXPECT_EQ(report->uncertified, 0) << ToText(*report);
+  EXPECT_GT(report->worst_margin, 0);
+}
+
+TEST(Prove, EveryMutantOfTheExoskeletonIsCaught) {
+  ExpectCaught("exoskeleton", robot::Kind::kExoskeleton);
+}
+
 TEST(Prove, ReportIsTheSameForAnyThreadCount) {
   ProveOptions options = Options("wheelchair", 5'000);
   options.seed = 11;

@@ -14,8 +14,9 @@ Status FinishScene(double clearance_m, Scene* scene) {
     const std::array<Point, 4> corner = Corners(box);
     for (size_t k = 0; k < 4; ++k) scene->edges.push_back({corner[k], corner[(k + 1) % 4]});
   }
-  scene->grid =
-      BuildFloorGrid(scene->x0, scene->y0, scene->x1, scene->y1, clearance_m, scene->boxes);
+  std::vector<Box> planned = scene->boxes;
+  planned.insert(planned.end(), scene->guides.begin(), scene->guides.end());
+  scene->grid = BuildFloorGrid(scene->x0, scene->y0, scene->x1, scene->y1, clearance_m, planned);
   for (const Point goal : scene->goals) scene->fields.emplace_back(scene->grid, goal);
   if (scene->goals.empty() || scene->goals.size() > kMaxSceneGoals) {
     return absl::InvalidArgumentError(

@@ -46,7 +46,8 @@ struct Scene {
   double x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< inside of the outer walls
   std::vector<Box> boxes;                 ///< everything that stands
   std::vector<BoxKind> kinds;             ///< (boxes)
-  std::vector<Point> doors;               ///< middles of the doorways
+  std::vector<Box> guides;   ///< rails beside doorways, for the planner alone: ways pass straight
+  std::vector<Point> doors;  ///< middles of the doorways
   Pose2 start;
   std::vector<Point> goals;     ///< 1 to 4 candidates
   int true_goal = 0;            ///< the one the person means

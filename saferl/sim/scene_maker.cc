@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kWallHalf_m = 0.05;
 constexpr double kOuterHalf_m = 0.10;
+constexpr double kGuide_m = 0.65;  // to either side of a doorway's wall
 constexpr double kMinRoom_m = 2.6;
 
 struct Room {
@@ -30,8 +31,10 @@ class Maker {
   bool Make() {
     MakeRooms();
     if (!bare_) Furnish();
-    scene_.grid = BuildFloorGrid(scene_.x0, scene_.y0, scene_.x1, scene_.y1, options_.clearance_m,
-                                 scene_.boxes);
+    std::vector<Box> planned = scene_.boxes;
+    planned.insert(planned.end(), scene_.guides.begin(), scene_.guides.end());
+    scene_.grid =
+        BuildFloorGrid(scene_.x0, scene_.y0, scene_.x1, scene_.y1, options_.clearance_m, planned);
     if (!PlaceStart() || !PlaceGoals()) return false;
     PlaceWalks();
     return FinishScene(options_.clearance_m, &scene_).ok();
@@ -79,7 +82,7 @@ class Maker {
     const double low = across_x ? room.x0 : room.y0, side = across_x ? room.y0 : room.x0;
     const double at = random_.Uniform(low + kMinRoom_m, low + length - kMinRoom_m);
     const double door = random_.Uniform(options_.min_door_m, options_.max_door_m);
-    const double opening = side + random_.Uniform(0.35, other - 0.35 - door);
+    const double opening = side + random_.Uniform(0.65, other - 0.65 - door);
     // A wall may not end in another wall's doorway, nor just beside it.
     for (const Point p : scene_.doors) {
       const double along = across_x ? p.x - at : p.y - at;
@@ -96,6 +99,8 @@ class Maker {
       second.x0 = b;
       scene_.doors.push_back({at, opening + 0.5 * door});
       clear_.push_back({at, opening + 0.5 * door, 0, 1.2, 0.5 * door + 0.2});
+      for (const double y : {opening - 0.01, opening + door + 0.01})
+        scene_.guides.push_back({at, y, 0, kGuide_m, 0.01});
     } else {
       AddWall(side, a, opening, b);
       AddWall(opening + door, a, end, b);
@@ -103,6 +108,8 @@ class Maker {
       second.y0 = b;
       scene_.doors.push_back({opening + 0.5 * door, at});
       clear_.push_back({opening + 0.5 * door, at, 0, 0.5 * door + 0.2, 1.2});
+      for (const double x : {opening - 0.01, opening + door + 0.01})
+        scene_.guides.push_back({x, at, 0, 0.01, kGuide_m});
     }
     rooms_.push_back(second);
   }

@@ -13,7 +13,8 @@ constexpr double kHorizon_s = 1.2;  // how far ahead arcs are looked at
 constexpr int kArcSteps = 6;
 constexpr double kRoom_m = 0.22;   // distance that a careful person likes to keep
 constexpr double kTight_m = 0.12;  // below this a robot's own safety slows it down: avoid it more
-constexpr double kRoomCost = 2.0;  // metres of way per metre of room
+constexpr double kLeast_m = 0.085;
+constexpr double kRoomCost = 3.0;  // metres of way per metre of room
 constexpr double kPersonRoom_m = 0.45;
 constexpr int64_t kDecision_ns = 700'000'000;
 constexpr double kLook_m = 0.35;  // the point ahead of the axle that is led along the way
@@ -153,7 +154,11 @@ class WheelchairSkill final : public Skill {
   }
 
   /// Least free distance along the arc of u; people are taken to walk on. Negative: touches.
-  double ArcRoom(Pose2 pose, const robot::Joints& u, Pose2* end) const {
+  double ArcRoom(Pose2 pose, const robot::Joints& u, Pose2* end, double* shortage = nullptr) const {
+    // Not nearer than kLeast_m to anything; where it is nearer already, not nearer than now.
+    const double now = FreeDistance(*scene_, {}, chair_.footprint(), pose, kRoom_m);
+    const double least = std::max(0.02, std::min(kLeast_m, now - 0.005));
+    double sum = 0;
     robot::Joints q{pose.x, pose.y, pose.yaw};
     double room = 2 * kPersonRoom_m;
     for (int k = 1; k <= kArcSteps; ++k) {
@@ -165,17 +170,21 @@ class WheelchairSkill final : public Skill {
         const double gap = Distance(body, people_[i].p + t * velocity_[i]) - people_[i].radius;
         room = std::min(room, gap - std::max(0.03, std::min(kPersonRoom_m, gap_[i] - 0.01)));
       }
-      room = std::min(room, FreeDistance(*scene_, {}, chair_.footprint(), at, kRoom_m) - 0.02);
+      const double free = FreeDistance(*scene_, {}, chair_.footprint(), at, kRoom_m);
+      sum += (kRoom_m - free) + 3 * std::max(0.0, kTight_m - free);
+      room = std::min(room, free - least);
       if (room < 0) return room;
       *end = at;
     }
+    if (shortage != nullptr) *shortage = sum / kArcSteps;
     return room;
   }
 
-  double Cost(Pose2 end, const DistanceField& field, double look, double room) const {
+  /// Way that is left from the point ahead, plus what the arc lacks in room on average: near a
+  /// doorway's post every step toward its middle counts.
+  double Cost(Pose2 end, const DistanceField& field, double look, double shortage) const {
     const Point p = end.position() + look * Point{std::cos(end.yaw), std::sin(end.yaw)};
-    return field.At(p) + kRoomCost * std::max(0.0, kRoom_m - room) +
-           2 * kRoomCost * std::max(0.0, kTight_m - room);
+    return field.At(p) + kRoomCost * shortage;
   }
 
   robot::Joints BestArc(Pose2 pose, int goal, const robot::Joints& aim, const Style& style) const {
@@ -199,11 +208,12 @@ class WheelchairSkill final : public Skill {
     double least = field.At(pose.position()) + 10.0;
     for (int i = 0; i < n; ++i) {
       Pose2 end = pose;
-      const double room = ArcRoom(pose, candidate[i], &end);
+      double shortage = 0;
+      const double room = ArcRoom(pose, candidate[i], &end, &shortage);
       if (room < 0) continue;
       // The straight aim is the comfortable one; backing out is the last thing to do.
-      double cost = Cost(end, field, look, room);
-      if (i == 0) cost -= 0.05;
+      double cost = Cost(end, field, look, shortage);
+      if (i == 0) cost -= 0.02;
       if (candidate[i][0] < 0) cost += 1.0;
       if (cost < least) {
         least = cost;

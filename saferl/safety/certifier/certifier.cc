@@ -15,7 +15,7 @@ StatusOr<std::shared_ptr<const CertifierModel>> LoadCertifier(const std::string&
     case certifier::RobotKind::kArm:
       return certifier::MakeArm(data);
     case certifier::RobotKind::kExoskeleton:
-      break;
+      return certifier::MakeExoskeleton(data);
   }
   return absl::InternalError("a robot kind without a certifier");
 }

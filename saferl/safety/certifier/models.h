@@ -32,6 +32,12 @@ struct HalfSpaceData {
   double offset_m = 0;
 };
 
+/// One leg with its part of the device [m, kg, kg m^2].
+struct LegNumbers {
+  double thigh_length = 0, thigh_mass = 0, thigh_com = 0, thigh_inertia = 0;
+  double shank_mass = 0, shank_com = 0, shank_inertia = 0;
+};
+
 /// The promises of one robot. Arrays: the first n entries.
 struct RobotData {
   RobotKind kind = RobotKind::kWheelchair;
@@ -63,7 +69,8 @@ struct RobotData {
   std::vector<ChainCapsule> capsules;
 
   // Exoskeleton.
-  double thigh_m = 0, shank_m = 0;
+  LegNumbers leg;
+  double damping_1_s = 0;
   robot::Joints interaction_max_nm{};
 };
 

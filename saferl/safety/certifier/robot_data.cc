@@ -218,6 +218,35 @@ Status ReadArm(Reader* file, const std::string& path, RobotData* data) {
   return ReadContact(file, data);
 }
 
+void ReadExoskeleton(Reader* file, RobotData* data) {
+  data->n = 4;
+  // [hip, knee], the same for both legs.
+  const auto both = [&](const char* path, robot::Joints* out) {
+    robot::Joints two{};
+    file->List(path, 2, &two);
+    for (int i = 0; i < 4; ++i) (*out)[i] = two[i % 2];
+  };
+  both("limits.angle_min_rad", &data->q_lower);
+  both("limits.angle_max_rad", &data->q_upper);
+  both("limits.speed_max_rad_s", &data->qd_max);
+  both("limits.torque_max_nm", &data->effort_max);
+  both("limits.power_max_w", &data->power_max);
+  both("limits.torque_rate_nm_s", &data->command_rate);
+  both("limits.brake_rad_s2", &data->brake);
+  both("uncertainty.angle_error_rad", &data->q_error);
+  both("uncertainty.speed_error_rad_s", &data->qd_error);
+  robot::Joints wearer{}, model{};
+  both("uncertainty.wearer_torque_nm", &wearer);
+  both("uncertainty.model_torque_nm", &model);
+  for (int i = 0; i < 4; ++i) data->tracking_error[i] = wearer[i] + model[i];
+  file->List("safety.interaction_torque_nm", 4, &data->interaction_max_nm);
+  data->damping_1_s = file->Number("braking.damping_1_s");
+  data->leg = {file->Number("leg.thigh_length_m"),     file->Number("leg.thigh_mass_kg"),
+               file->Number("leg.thigh_com_m"),        file->Number("leg.thigh_inertia_kg_m2"),
+               file->Number("leg.shank_mass_kg"),      file->Number("leg.shank_com_m"),
+               file->Number("leg.shank_inertia_kg_m2")};
+}
+
 }  // namespace
 
 StatusOr<RobotData> ReadRobotData(const std::string& name_or_path) {
@@ -237,6 +266,9 @@ StatusOr<RobotData> ReadRobotData(const std::string& name_or_path) {
   } else if (kind == "arm") {
     data.kind = RobotKind::kArm;
     SAFERL_RETURN_IF_ERROR(ReadArm(&file, path, &data));
+  } else if (kind == "exoskeleton") {
+    data.kind = RobotKind::kExoskeleton;
+    ReadExoskeleton(&file, &data);
   } else {
     return kind_node->Error(fmt::format("kind: the certifier knows no '{}'", kind));
   }
