@@ -38,9 +38,10 @@ if(SAFERL_MOLD AND NOT SAFERL_SANITIZE)
 endif()
 find_program(SAFERL_CCACHE ccache)
 if(SAFERL_CCACHE)
-  # The build directory is not part of an object's identity: several trees share one cache.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 ${SAFERL_CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 ${SAFERL_CCACHE})
+  # Neither the build directory nor the tree's own place is part of an object's identity: several trees share one cache.
+  set(SAFERL_CCACHE ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${SAFERL_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SAFERL_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${SAFERL_CCACHE})
 endif()
 
 find_package(Threads REQUIRED)

@@ -193,7 +193,10 @@ void Worker::Judge(int64_t tick, const safety::FilterResult& filtered, const Tic
     ++result->uncertified;
     if (result->first_uncertified_tick < 0) {
       result->first_uncertified_tick = tick;
-      result->first_uncertified = "a tick in motion carries no proof";
+      const auto least = std::min_element(filtered.margin.begin(), filtered.margin.end());
+      result->first_uncertified = fmt::format(
+          "a tick in motion carries no proof: {} has margin {:.6g}",
+          safety::Name(static_cast<ConstraintId>(least - filtered.margin.begin())), *least);
     }
   }
   if (truth.violation != nullptr) {

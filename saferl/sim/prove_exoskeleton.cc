@@ -76,6 +76,7 @@ void ExoskeletonArena::Reset(int64_t now_ns, Random* random) {
   }
   // The legs hang held: gravity's torque acts and no new command was given yet.
   acting_ = next_ = previous_ = safety::certifier::TorqueFor(data_, q_, {}, {});
+  aged_ = {};  // the last world's speeds would be a measurement far outside its stated error
   aged_.q = q_;
   aged_.stamp_ns = now_ns;
   const bool worst = random->Chance(0.5);
