@@ -301,6 +301,25 @@ TEST_F(CliTest, TheProverFindsNothingInTheFilterAndSomethingInAMutant) {
   ExpectRefused("prove safety --robot wheelchai", "wheelchair");
 }
 
+TEST_F(CliTest, RecordedPeopleAreNeverHurtAndEveryBreachIsAnswered) {
+  const std::string people = Cat(SAFERL_SOURCE_DIR, "/data/people");
+  const Node node = Json(Cat("prove recordings --robot arm7 --duration 2 --recordings ", people));
+  ASSERT_TRUE(node.is_map());
+  EXPECT_EQ(node.Find("recordings")->items().size(), 9u);
+  EXPECT_EQ(*node.Find("violations")->AsInt64(), 0);
+  EXPECT_GT(*node.Find("breaches")->AsInt64(), 0);
+  EXPECT_EQ(*node.Find("answered")->AsInt64(), *node.Find("breaches")->AsInt64());
+  EXPECT_LE(*node.Find("worst_delay_ticks")->AsInt64(), 1);
+  Write("walk.csv", "t_s,person,x_m,y_m\n0,1,0,0\n4,1,4,0\n");
+  const Result walk = Saferl("prove recordings --robot wheelchair --duration 3 --recordings .");
+  EXPECT_EQ(walk.code, 0) << walk.err;
+  EXPECT_NE(walk.out.find("walk"), std::string::npos);
+  ExpectRefused("prove recordings --robot arm7 --recordings .", "no skeletons");
+  ExpectRefused("prove recordings --robot exoskeleton", "--robot");
+  Write("bad.csv", "t_s,who,x_m,y_m\n0,1,0,zero\n");
+  ExpectRefused("prove recordings --robot wheelchair --recordings .", "bad.csv:2: y_m");
+}
+
 TEST_F(CliTest, BenchesPrintFiguresMachineAndNoise) {
   for (const char* robot : {"wheelchair", "arm7", "exoskeleton"}) {
     const Node node = Json(Cat("bench tick --ticks 500 --robot ", robot));

@@ -17,6 +17,7 @@ Verb PolicyImportVerb();
 Verb PolicyVerifyVerb();
 Verb RobotCheckVerb();
 Verb ProveSafetyVerb();
+Verb ProveRecordingsVerb();
 Verb ScenarioRunVerb();
 Verb CertifyVerb();
 Verb BenchTickVerb();

@@ -2,23 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace saferl::safety {
 namespace {
 
-constexpr int64_t kSnapshotSpacing_ns = 125'000'000;
-
 double Seconds(int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
-bool Farther(math::Vec3 a, math::Vec3 b, double limit) {
-  const math::Vec3 d = a - b;
-  return !(math::Dot(d, d) <= limit * limit);
-}
+double Squared(math::Vec3 a, math::Vec3 b) { return math::Dot(a - b, a - b); }
 
-/// True when the capsule moved farther than `limit`, whichever end is called a.
-bool Moved(const math::Capsule& now, math::Vec3 a, math::Vec3 b, double limit) {
-  const bool same = Farther(now.a, a, limit) || Farther(now.b, b, limit);
-  return same && (Farther(now.a, b, limit) || Farther(now.b, a, limit));
+/// Square of how far the farther end of the capsule moved, whichever end is called a: a metric.
+/// Anything up to `enough` is as good as zero.
+double MovedSquared(const math::Capsule& now, const PartHistory::Measurement& old, double enough) {
+  const double same = std::max(Squared(now.a, old.a_W), Squared(now.b, old.b_W));
+  if (same <= enough) return same;
+  return std::min(same, std::max(Squared(now.a, old.b_W), Squared(now.b, old.a_W)));
 }
 
 PartHistory& HistoryOf(const robot::HumanPart& part, int index, AssumptionData* data) {
@@ -43,33 +41,46 @@ PartHistory& HistoryOf(const robot::HumanPart& part, int index, AssumptionData* 
   return *oldest;
 }
 
+/// Makes room: the measurement that leads the next one by the least goes.
+void ForgetLeast(double speed, PartHistory* h) {
+  int least = 0;
+  double least_lead = std::numeric_limits<double>::infinity();
+  for (int k = 0; k + 1 < h->n; ++k) {
+    const PartHistory::Measurement &old = h->kept[k], &next = h->kept[k + 1];
+    const double lead = std::sqrt(MovedSquared({next.a_W, next.b_W, 0}, old, 0)) -
+                        speed * Seconds(next.stamp_ns - old.stamp_ns);
+    if (lead < least_lead) {
+      least = k;
+      least_lead = lead;
+    }
+  }
+  std::copy(h->kept.begin() + least + 1, h->kept.begin() + h->n, h->kept.begin() + least);
+  --h->n;
+}
+
 /// |displacement| <= 2 epsilon + v_h |dt| for every pair of measurements, or v_h or epsilon was
 /// broken.
 void CheckPart(const robot::HumanPart& part, double speed, double slack, PartHistory* h,
                ReasonSet* reasons) {
-  if (h->used) {
-    const double dt = Seconds(std::abs(part.stamp_ns - h->stamp_ns));
-    if (Moved(part.capsule_W, h->a_W, h->b_W, slack + speed * dt))
-      reasons->Add(Reason::kPersonJumped);
-    for (int k = 0; k < h->n_snapshots; ++k) {
-      const double age = Seconds(std::abs(part.stamp_ns - h->old_stamp_ns[k]));
-      if (Moved(part.capsule_W, h->old_a_W[k], h->old_b_W[k], slack + speed * age)) {
-        reasons->Add(Reason::kPersonTooFast);
-      }
-    }
+  const int last = h->n - 1;
+  int kept = 0;
+  for (int k = 0; k <= last; ++k) {
+    const PartHistory::Measurement& old = h->kept[k];
+    const int64_t age_ns = part.stamp_ns - old.stamp_ns;
+    const double free = speed * Seconds(std::abs(age_ns)), limit = slack + free;
+    const double moved = MovedSquared(part.capsule_W, old, free * free);
+    const bool possible = moved <= limit * limit;
+    if (k == last && !possible) reasons->Add(Reason::kPersonJumped);
+    if (age_ns > PartHistory::kWindow_ns) continue;
+    if (k < last && !possible) reasons->Add(Reason::kPersonTooFast);
+    if (age_ns >= 0 && moved <= free * free) continue;
+    if (kept < k) h->kept[kept] = old;
+    ++kept;
   }
-  const int newest = (h->next + PartHistory::kSnapshots - 1) % PartHistory::kSnapshots;
-  if (h->n_snapshots == 0 || part.stamp_ns - h->old_stamp_ns[newest] >= kSnapshotSpacing_ns) {
-    h->old_a_W[h->next] = part.capsule_W.a;
-    h->old_b_W[h->next] = part.capsule_W.b;
-    h->old_stamp_ns[h->next] = part.stamp_ns;
-    h->next = (h->next + 1) % PartHistory::kSnapshots;
-    h->n_snapshots = std::min(h->n_snapshots + 1, PartHistory::kSnapshots);
-  }
+  h->n = kept;
+  if (h->n == PartHistory::kKept) ForgetLeast(speed, h);
   h->used = true;
-  h->a_W = part.capsule_W.a;
-  h->b_W = part.capsule_W.b;
-  h->stamp_ns = part.stamp_ns;
+  h->kept[h->n++] = {part.capsule_W.a, part.capsule_W.b, part.stamp_ns};
 }
 
 void CheckPeople(const SafetyModel& safety, const AssumptionModel& model,

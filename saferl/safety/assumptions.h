@@ -3,7 +3,7 @@
 // while the robot runs.
 //
 //   kPersonJumped        a part moved more than 2 epsilon + v_h dt since its last measurement
-//   kPersonTooFast       the same over a longer window (up to a second): faster than v_h on average
+//   kPersonTooFast       the same since any older measurement of the last second
 //   kTrackingError       measured rate outside what the commands in flight allow, plus the stated
 //   errors kBrakeFade           the same while slowing down: the robot is faster than the strongest
 //   command that can act kConstraintViolated  a joint limit, an interaction torque or an overlap is
@@ -12,7 +12,7 @@
 // Ages, stamps, finiteness and lateness are control/input_check.h's.
 //
 // Units: SI, ns. RT: yes. Errors: none. Preconditions: finite observation (input_check passed it).
-// Cost: about 0.1 us and 10 ns a part and snapshot.
+// Cost: about 0.1 us, and 10 ns for each measurement that is kept of a part (few: PartHistory).
 // Source: docs/safety.md, assumptions A-1...; ASTM F3269-21 (each assumption of a run-time
 // assurance has a monitor).
 
@@ -30,19 +30,26 @@ struct AssumptionModel {
   double position_tolerance = 1e-6;  ///< added to every distance bound: rounding [m, rad]
 };
 
-/// One part's past: its last measurement and a ring of older ones.
+/// The measurements of one part that can still show a breach, oldest first, the last one always.
+/// A measurement from which the part has come no faster than v_h to a newer one is dropped: by the
+/// triangle inequality whatever it could show, the newer one shows as well. So the few that stay
+/// decide like every measurement of the last second would: exactly, for trackers of up to kKept
+/// measurements a second. When faster ones leave more than there is room for (a part that keeps
+/// running, or trembles by far more than v_h times the period), the one that leads the next one by
+/// the least goes.
 struct PartHistory {
-  static constexpr int kSnapshots = 8;
+  static constexpr int kKept = 64;
+  static constexpr int64_t kWindow_ns = 1'000'000'000;
+  struct Measurement {
+    math::Vec3 a_W, b_W;
+    int64_t stamp_ns = 0;
+  };
   bool used = false;
   uint8_t person = 0;
   uint16_t track = 0;
   int64_t last_seen_ns = 0;
-  math::Vec3 a_W, b_W;  ///< last measurement
-  int64_t stamp_ns = 0;
-  int n_snapshots = 0;  ///< written so far, at most kSnapshots
-  int next = 0;         ///< slot that is overwritten next
-  std::array<math::Vec3, kSnapshots> old_a_W{}, old_b_W{};
-  std::array<int64_t, kSnapshots> old_stamp_ns{};
+  int n = 0;
+  std::array<Measurement, kKept> kept{};
 };
 
 /// What the monitors remember. Zero = first tick.

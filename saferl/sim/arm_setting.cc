@@ -142,6 +142,10 @@ class ArmSetting final : public Setting {
 
   void Settle() {
     robot::Skeleton skeleton;
+    if (recording_ != nullptr && recording_->pose.empty()) {
+      parts_.clear();  // a recording of nobody
+      return;
+    }
     if (recording_ != nullptr) {
       skeleton = recording_->PoseAt(recording_->Played(played_s_));
       for (math::Vec3& p : skeleton) p = {kBench_m - p.x, -p.y, p.z};

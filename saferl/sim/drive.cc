@@ -11,6 +11,7 @@
 #include "saferl/control/decision_log.h"
 #include "saferl/sim/closed_form.h"
 #include "saferl/sim/mujoco_plant.h"
+#include "saferl/sim/rounds.h"
 #include "saferl/sim/sensors.h"
 
 namespace saferl::sim {
@@ -149,7 +150,9 @@ class Episode {
       plant_ = std::move(plant);
     }
     plant_->Reset(setting_->start(), 0);
-    person_ = std::make_unique<Person>(options_.person, options_.seed, setting_->MakeSkill(), robot,
+    std::unique_ptr<Skill> skill = setting_->MakeSkill();
+    if (options_.rounds) skill = MakeRounds(std::move(skill));
+    person_ = std::make_unique<Person>(options_.person, options_.seed, std::move(skill), robot,
                                        setting_->true_goal());
     delay_s_ = random_.Uniform(0.3, 0.95) * robot->reaction_s();
     result_.min_separation_m = result_.min_moving_separation_m =
@@ -226,30 +229,11 @@ class Episode {
       }
       if (decision_.filter.proof == safety::Proof::kNone && Moving(truth))
         ++result_.unproved_moving_ticks;
-      CountBreaches(command);
     }
+    if (options_.witness != nullptr) options_.witness->OnTick(input_, decision_);
     if (options_.trace && t_s_ >= next_frame_s_) {
       next_frame_s_ += options_.trace_period_s;
       result_.trace.push_back(Frame(truth, wish));
-    }
-  }
-
-  /// A second monitor, fed with the same measurements, counts what the Tick must answer.
-  void CountBreaches(const safety::Command& command) {
-    if (options_.recording == nullptr) return;
-    const bool stopped = command.mode >= safety::Mode::kProtectiveStop;
-    if (breach_open_ && stopped) ++result_.breaches_answered;
-    breach_open_ = false;
-    const safety::ReasonSet found =
-        safety::CheckAssumptions(*model_.tick->safety, model_.tick->assumptions, input_.observation,
-                                 input_.now_ns, sent_, &monitor_);
-    if (!found.Has(safety::Reason::kPersonTooFast) && !found.Has(safety::Reason::kPersonJumped))
-      return;
-    ++result_.breaches;
-    if (stopped) {
-      ++result_.breaches_answered;
-    } else {
-      breach_open_ = true;
     }
   }
 
@@ -285,6 +269,7 @@ class Episode {
         result_.min_moving_separation_m = std::min(result_.min_moving_separation_m, separation);
       result_.travelled_m += setting_->Travelled(before, truth);
       if (result_.collision == Hit::kNothing) result_.collision = setting_->Collision(truth);
+      if (options_.witness != nullptr) options_.witness->OnInstant(truth, setting_->people());
     }
   }
 
@@ -300,8 +285,6 @@ class Episode {
   MujocoPlant* mujoco_ = nullptr;
   std::unique_ptr<Person> person_;
   std::unique_ptr<control::DecisionLogWriter> log_;
-  safety::AssumptionData monitor_;
-  bool breach_open_ = false;
   control::TickInput input_, before_;
   control::Decision decision_;
   Joints sent_{}, acting_{};

@@ -31,6 +31,17 @@ namespace saferl::sim {
 enum class Column : uint8_t { kAlone, kBlended, kFull };
 enum class Physics : uint8_t { kMujoco, kClosedForm };
 
+/// Watches a drive, to judge it by other code than the Tick's; changes nothing.
+class Witness {
+ public:
+  virtual ~Witness() = default;
+  /// After each tick: what went in and what came out.
+  virtual void OnTick(const control::TickInput& input, const control::Decision& decision) = 0;
+  /// The true world, about four times a period.
+  virtual void OnInstant(const robot::RobotState& truth,
+                         std::span<const robot::HumanPart> people) = 0;
+};
+
 /// What all drives of one kind share. Const while they run.
 struct DriveModel {
   std::string robot_file;                          ///< for the log's hash
@@ -53,10 +64,12 @@ struct DriveOptions {
   std::vector<Fault> faults;
   double max_time_s = 60;
   bool stop_at_goal = true;  ///< false: drive on until the time is over
+  bool rounds = false;       ///< the person drives on from goal to goal (rounds.h)
   bool acknowledges = true;  ///< the person clears a latched stop one second after rest
   double trace_period_s = 0.1;
-  bool trace = false;    ///< keep DriveResult::trace
-  std::string log_path;  ///< kFull: MCAP log of every decision; empty = none
+  bool trace = false;          ///< keep DriveResult::trace
+  std::string log_path;        ///< kFull: MCAP log of every decision; empty = none
+  Witness* witness = nullptr;  ///< not owned; may be null
 };
 
 /// The world at one instant, for pictures.
@@ -84,8 +97,6 @@ struct DriveResult {
   std::array<int64_t, static_cast<size_t>(safety::Reason::kCount)> reason_ticks{};
   std::array<double, static_cast<size_t>(safety::Reason::kCount)> reason_first_s{};  ///< -1 = never
   int64_t unproved_moving_ticks = 0;  ///< moving without a proof: must stay 0 in kFull
-  int64_t breaches = 0,
-          breaches_answered = 0;  ///< recordings: people above v_h; stopped within one tick
   std::vector<TraceFrame> trace;
 };
 
