@@ -93,8 +93,9 @@ std::string Delay(const sim::BreachCount& breach) {
 }
 
 std::string Text(const std::vector<RecordingReport>& reports, bool colour) {
-  Table table({"recording", "recorded max m/s", "above 1.6/2.0", "v_h m/s", "violations", "m/min",
-               "violations", "answered", "delay", "m/min", "nobody m/min"});
+  Table table({"recording", "fastest m/s", "above v_h", "raised v_h: m/s", "violations", "m/min",
+               "own v_h: violations", "breaches answered", "delay ticks", "m/min",
+               "nobody: m/min"});
   const auto metres = [](double m_per_min) { return fmt::format("{:.1f}", m_per_min); };
   for (const RecordingReport& r : reports) {
     const bool reaches = r.reach_max_m_s > 0;
@@ -141,9 +142,8 @@ Verb ProveRecordingsVerb() {
           "Three drives for each recording: with v_h above the fastest recorded person (nothing "
           "may "
           "be violated), with the robot's own v_h (each breach that measurements can show must be "
-          "answered by a stop within one tick), and with nobody there. Columns: the first "
-          "violations and m/min belong to the raised v_h, the second to the robot's own; delay is "
-          "the mean and the worst, in ticks. Speeds of an arm's worker: body / reaching arm. Exit "
+          "answered by a stop within one tick), and with nobody there. Speeds of an arm's worker: "
+          "body / reaching arm; above v_h: share of the people's time; delay: mean, worst. Exit "
           "code 1 on a violation or a breach without its stop.",
       .args = {{.name = "--robot",
                 .doc = "an arm (skeletons) or a wheelchair (tracks of walkers): name or path",
@@ -161,7 +161,7 @@ Verb ProveRecordingsVerb() {
                SeedArg(),
                ThreadsArg()},
       .examples = {"saferl prove recordings --robot arm7",
-                   "saferl prove recordings --robot wheelchair --recordings ../shared/data/people"},
+                   "saferl prove recordings --robot wheelchair --recordings ~/crowds"},
       .run = RunProveRecordings};
 }
 

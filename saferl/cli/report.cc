@@ -191,14 +191,17 @@ std::string RenderReport(const Report& report) {
   html +=
       "<h2>Drives, from above</h2>\n<p class=\"key\"><span "
       "style=\"background:var(--person);margin-left:0\"></span>"
-      "person's wish, pedestrians<span style=\"background:var(--sent)\"></span>chair and its path"
+      "person's wish (arrow), pedestrians<span style=\"background:var(--sent)\"></span>chair and "
+      "its path, "
+      "white arrow: what was sent<span style=\"background:var(--bad)\"></span>chair in any mode "
+      "but nominal"
       "<span style=\"background:var(--good)\"></span>the goal that is meant</p>\n"
       "<div class=\"controls\"><select id=\"choose\" aria-label=\"drive\"></select>"
-      "<button id=\"play\">Pause</button>"
+      "<button id=\"play\">Pause</button><span class=\"soft\">twice real time</span>"
       "<input type=\"range\" id=\"time\" min=\"0\" value=\"0\" aria-label=\"time\"></div>\n"
       "<div class=\"player\"><canvas id=\"view\"></canvas><dl id=\"facts\"></dl></div>\n"
       "<h2>Signals of this drive</h2>\n<div class=\"plots\" id=\"signals\"></div>\n";
-  html += Cat(report.training.empty() ? "" : "<h2>Training</h2>\n",
+  html += Cat(report.training.empty() ? "" : "<h2>Training, by simulated steps</h2>\n",
               "<div class=\"plots\" id=\"training\"></div>\n");
   return html + DataScript(report) + kReportPlayer;
 }

@@ -21,7 +21,7 @@ th,td { padding:5px 9px; text-align:right; border-bottom:1px solid var(--line); 
 th:first-child,td:first-child { text-align:left } thead th { font-weight:600; vertical-align:bottom }
 th.group { text-align:center; border-left:1px solid var(--line) } td.first { border-left:1px solid var(--line) }
 .good { color:var(--good); font-weight:600 } .bad { color:var(--bad); font-weight:600 }
-.plots { display:grid; grid-template-columns:repeat(auto-fit,minmax(300px,1fr)); gap:18px }
+.plots { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr)); gap:18px }
 figure { margin:0; background:var(--wash); border:1px solid var(--line); border-radius:8px; padding:10px }
 figcaption { font-size:13px; color:var(--soft); margin-top:4px }
 svg text { fill:var(--soft); font-size:11px } svg .axis { stroke:var(--line) } svg path { fill:none; stroke-width:1.8 }
@@ -33,7 +33,7 @@ button,select { font:inherit; padding:4px 12px; border:1px solid var(--line); bo
   color:var(--ink) } input[type=range] { flex:1; min-width:140px }
 dl { display:grid; grid-template-columns:auto 1fr; gap:3px 12px; margin:0; align-content:start; font-variant-numeric:tabular-nums }
 dt { color:var(--soft) } dd { margin:0; text-align:right }
-.key span { display:inline-block; width:11px; height:11px; border-radius:3px; margin:0 5px 0 12px; vertical-align:-1px }
+.key { max-width:none } .key span { display:inline-block; width:11px; height:11px; border-radius:3px; margin:0 5px 0 12px; vertical-align:-1px }
 </style></head><body><main>
 )html";
 
@@ -50,8 +50,8 @@ const char* const kReportPlayer = R"html(<script>
     return e;
   }
   // A line plot: series = [{name, colour, x: [], y: []}], optional level lines and a moving cursor.
-  function plot(host, title, unit, series, levels) {
-    const w = 340, h = 170, left = 46, right = 8, top = 10, bottom = 24;
+  function plot(host, title, unit, xUnit, series, levels) {
+    const w = 480, h = 190, left = 40, right = 14, top = 10, bottom = 24;
     const figure = document.createElement('figure');
     host.appendChild(figure);
     const svg = make('svg', { viewBox: `0 0 ${w} ${h}`, width: '100%', role: 'img', 'aria-label': title }, figure);
@@ -61,16 +61,17 @@ const char* const kReportPlayer = R"html(<script>
     let x0 = Math.min(...xs), x1 = Math.max(...xs), y0 = Math.min(...finite, 0), y1 = Math.max(...finite);
     if (x1 <= x0) x1 = x0 + 1;
     if (y1 <= y0) y1 = y0 + 1;
+    const yTicks = ticks(y0, y1, 4), xTicks = ticks(x0, x1, 5).filter(x => x >= x0 && x <= x1);
+    y0 = yTicks[0];
+    y1 = yTicks[yTicks.length - 1];
     const px = x => left + (x - x0) / (x1 - x0) * (w - left - right);
     const py = y => h - bottom - (y - y0) / (y1 - y0) * (h - top - bottom);
-    for (let i = 0; i <= 4; i++) {
-      const y = y0 + (y1 - y0) * i / 4;
+    for (const y of yTicks) {
       make('line', { class: 'axis', x1: left, x2: w - right, y1: py(y), y2: py(y) }, svg);
       make('text', { x: left - 5, y: py(y) + 4, 'text-anchor': 'end' }, svg).textContent = short(y);
     }
-    for (const x of [x0, (x0 + x1) / 2, x1])
-      make('text', { x: px(x), y: h - 7, 'text-anchor': x === x0 ? 'start' : x === x1 ? 'end' : 'middle' },
-           svg).textContent = short(x);
+    for (const x of xTicks)
+      make('text', { x: px(x), y: h - 7, 'text-anchor': 'middle' }, svg).textContent = short(x) + ' ' + xUnit;
     for (const level of levels || [])
       make('line', { x1: left, x2: w - right, y1: py(level.y), y2: py(level.y), stroke: colour(level.colour),
                      'stroke-dasharray': '4 3' }, svg);
@@ -92,20 +93,28 @@ const char* const kReportPlayer = R"html(<script>
       cursor.setAttribute('x2', px(x));
     };
   }
+  // Round numbers that hold [low, high], about n steps of 1, 2 or 5 times a power of ten.
+  function ticks(low, high, n) {
+    const raw = (high - low) / n, power = Math.pow(10, Math.floor(Math.log10(raw)));
+    const step = power * [1, 2, 5, 10].find(m => m * power >= raw);
+    const list = [];
+    for (let k = Math.floor(low / step + 1e-9); k * step < high + step - 1e-9 * step; k++) list.push(k * step);
+    return list;
+  }
   function short(v) {
     const a = Math.abs(v);
-    if (a >= 1e6) return (v / 1e6).toFixed(1) + 'M';
-    if (a >= 1e4) return (v / 1e3).toFixed(0) + 'k';
-    return a >= 100 ? v.toFixed(0) : a >= 1 ? v.toFixed(1) : a === 0 ? '0' : v.toFixed(2);
+    if (a >= 1e6) return +(v / 1e6).toFixed(1) + 'M';
+    if (a >= 1e4) return +(v / 1e3).toFixed(0) + 'k';
+    return String(+v.toFixed(a >= 100 ? 0 : a >= 1 ? 1 : 2));
   }
 
   const training = document.getElementById('training');
   if (data.training.length) {
     const x = data.training.map(p => p.steps);
-    plot(training, 'return per episode', '', [{ colour: 'sent', x, y: data.training.map(p => p.ret) }]);
-    plot(training, 'goals reached while exploring', 'share', [{ colour: 'good', x, y: data.training.map(p => p.success) }]);
+    plot(training, 'return per episode', '', '', [{ colour: 'sent', x, y: data.training.map(p => p.ret) }]);
+    plot(training, 'goals reached while exploring', 'share', '', [{ colour: 'good', x, y: data.training.map(p => p.success) }]);
     data.cost_names.forEach((name, k) =>
-      plot(training, 'cost: ' + name + ', dashed: its limit', '',
+      plot(training, 'cost per episode: ' + name + ' (dashed: its limit)', '', '',
            [{ colour: 'person', x, y: data.training.map(p => p.cost[k]) }],
            [{ y: data.cost_limits[k], colour: 'bad' }]));
   }
@@ -113,7 +122,7 @@ const char* const kReportPlayer = R"html(<script>
   const canvas = document.getElementById('view'), g = canvas.getContext('2d');
   const choose = document.getElementById('choose'), play = document.getElementById('play');
   const time = document.getElementById('time'), facts = document.getElementById('facts');
-  let trace = null, at = 0, playing = true, last = 0, cursors = [];
+  let trace = null, at = 0, playing = true, last = 0, cursors = [], filtered = false;
   data.traces.forEach((t, i) => choose.add(new Option(t.title, i)));
 
   function select(i) {
@@ -124,11 +133,15 @@ const char* const kReportPlayer = R"html(<script>
     host.textContent = '';
     const x = trace.t, at2 = (list, k) => list.map(u => u[k]);
     const three = k => [{ colour: 'person', x, y: at2(trace.person, k) }, { colour: 'sent', x, y: at2(trace.sent, k) }];
+    // A drive without the filter has neither a margin nor a policy.
+    filtered = trace.margin.some(Boolean);
     cursors = [
-      plot(host, 'speed: person (orange), sent (blue)', 'm/s', three(0)),
-      plot(host, 'turn rate: person (orange), sent (blue)', 'rad/s', three(1)),
-      plot(host, 'margin of the proof', 'm', [{ colour: 'good', x, y: trace.margin }], [{ y: 0, colour: 'bad' }]),
-      plot(host, "policy's share of the command", '', [{ colour: 'policy', x, y: trace.authority }]),
+      plot(host, "speed: the person's wish (orange), what was sent (blue)", 'm/s', 's', three(0)),
+      plot(host, "turn rate: the person's wish (orange), what was sent (blue)", 'rad/s', 's', three(1)),
+      filtered && plot(host, 'margin of the proof to people, at most half a metre (dashed: the limit)', 'm', 's',
+                       [{ colour: 'good', x, y: trace.margin }], [{ y: 0, colour: 'bad' }]),
+      trace.authority.some(Boolean) &&
+        plot(host, "policy's share of the command", '0 to 1', 's', [{ colour: 'policy', x, y: trace.authority }]),
     ].filter(Boolean);
     draw();
   }
@@ -166,10 +179,15 @@ const char* const kReportPlayer = R"html(<script>
     arrow(trace.person[k], colour('person'), 0.06);
     arrow(trace.sent[k], colour('paper'), 0.035);
     g.restore();
-    const rows = { time: trace.t[k].toFixed(1) + ' s', mode: trace.mode[k], reason: trace.reason[k],
-                   'speed sent': trace.sent[k][0].toFixed(2) + ' m/s', 'turn sent': trace.sent[k][1].toFixed(2) + ' rad/s',
-                   'proof margin': trace.margin[k] === null ? 'none near' : trace.margin[k].toFixed(2) + ' m',
-                   "policy's share": Math.round(100 * trace.authority[k]) + ' %', outcome: trace.outcome };
+    const rows = { time: trace.t[k].toFixed(1) + ' s', 'speed sent': trace.sent[k][0].toFixed(2) + ' m/s',
+                   'turn sent': trace.sent[k][1].toFixed(2) + ' rad/s' };
+    if (filtered) {
+      rows.mode = trace.mode[k];
+      rows.reason = trace.reason[k];
+      rows['proof margin'] = trace.margin[k] === null ? 'nobody near' : trace.margin[k].toFixed(2) + ' m';
+      rows["policy's share"] = Math.round(100 * trace.authority[k]) + ' %';
+    }
+    rows.outcome = trace.outcome;
     facts.textContent = '';
     for (const name in rows) {
       facts.appendChild(document.createElement('dt')).textContent = name;
