@@ -29,7 +29,7 @@ test: build ## build and run every test
 demo: build ## train, drive with people, print the table, write the report page
 	@$(SAFERL) demo
 
-check: ## format, tidy, room edges, sizes, requirements, links, changelog
+check: ## format, tidy, room edges, sizes, requirements, links, figures, changelog
 	@tools/install_deps check
 	@$(call QUIET_CMAKE,release)
 	@tools/check

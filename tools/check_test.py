@@ -82,6 +82,18 @@ class CheckTest(unittest.TestCase):
         status, output = run({"docs/x.md": "```\n[a](gone.md)\n```\n"}, "links")
         self.assertEqual(status, 0, output)
 
+    def test_measured(self):
+        def readme(command):
+            return {"docs/cli.md": "### saferl prove safety\n", "Makefile": "demo: build ## try it\n",
+                    "README.md": f"## Measured\n\n| what | measured | command |\n|---|---|---|\n| x | 1 | {command} |\n\n## End\n"}
+        for command in ("`build/bin/saferl prove safety --robot arm7`", "`make demo`", "`build/bin/math_bench --x`"):
+            status, output = run(readme(command), "measured")
+            self.assertEqual(status, 0, output)
+        for command in ("`build/bin/saferl prove safely`", "`make tea`", "`build/bin/tea_bench`", "believe me"):
+            self.caught("measured", readme(command), "is no command of this project")
+        self.caught("measured", {**readme("`make demo`"), "README.md": "## Measured\n\n## End\n"}, "is empty")
+        self.caught("measured", {}, "no '## Measured' section")
+
     def test_changelog(self):
         self.caught("changelog", {"CHANGELOG.md": "# Changelog\n\n## [1.0.0]\n\n- x\n"}, "Unreleased")
         self.caught("changelog", {"CHANGELOG.md": "## [Unreleased]\n\n## [1.0.0]\n\n- x\n"}, "empty")

@@ -154,6 +154,28 @@ bool Recording::At(size_t i, double t, Point* p) const {
   return true;
 }
 
+bool Recording::Passing(size_t i, double played_s, Point* p) const {
+  const double t = Played(played_s);
+  if (At(i, t, p)) return true;
+  constexpr double kSome_m = 0.2, kWalk_m_s = 0.7;
+  const Track& track = tracks[i];
+  const size_t n = track.t_s.size();
+  const bool before = n > 0 && t < track.t_s.front();
+  if (before != PlaysForward(played_s)) return false;  // has left
+  const size_t edge = before ? 0 : n - 1;
+  // From the edge inward to the first sample that is some way off.
+  for (size_t step = 1; step < n; ++step) {
+    const size_t k = before ? step : n - 1 - step;
+    const Point way = track.p_m[edge] - track.p_m[k];
+    const double length = Norm(way);
+    if (length < kSome_m) continue;
+    const double speed = std::max(kWalk_m_s, length / std::abs(track.t_s[edge] - track.t_s[k]));
+    *p = track.p_m[edge] + (speed * std::abs(t - track.t_s[edge]) / length) * way;
+    return true;
+  }
+  return false;
+}
+
 robot::Skeleton Recording::PoseAt(double t) const {
   double share = 0;
   const size_t k = Locate(t_s, t, &share);
@@ -163,6 +185,10 @@ robot::Skeleton Recording::PoseAt(double t) const {
       result[j] = result[j] + share * (pose[k + 1][j] - pose[k][j]);
   }
   return result;
+}
+
+bool Recording::PlaysForward(double played_s) const {
+  return std::fmod(std::max(0.0, played_s), 2 * end_s) <= end_s;
 }
 
 double Recording::Played(double played_s) const {

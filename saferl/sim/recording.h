@@ -40,10 +40,16 @@ struct Recording {
 
   /// Where track i is at time t; false when that person is not in view.
   bool At(size_t i, double t_s, Point* p) const;
+  /// Where track i is after playing for `played_s`. Before they come into view people have come
+  /// straight at the speed of the first samples (0.7 m/s at least; played backward: of the last
+  /// ones), so that nobody appears out of nothing beside a robot. False for a person who is not
+  /// there: has left, or has no way to come along.
+  bool Passing(size_t i, double played_s, Point* p) const;
   /// The skeleton at time t.
   robot::Skeleton PoseAt(double t_s) const;
   /// Time in the recording after playing for `played_s`: to the end, back to the start, and so on.
   double Played(double played_s) const;
+  bool PlaysForward(double played_s) const;
 };
 
 StatusOr<Recording> ParseRecording(std::string_view text, std::string_view name);

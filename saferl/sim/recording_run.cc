@@ -191,7 +191,7 @@ StatusOr<RobotData> ReadMovingRobot(const std::string& robot) {
 }  // namespace
 
 StatusOr<RecordingReport> RecordingRun(const RecordingOptions& options,
-                                       std::shared_ptr<const Recording> recording) {
+                                       const std::shared_ptr<const Recording>& recording) {
   SAFERL_ASSIGN_OR_RETURN(const RobotData data, ReadMovingRobot(options.robot));
   if (recording->skeleton != (data.kind == RobotKind::kArm)) {
     return absl::InvalidArgumentError(

@@ -61,7 +61,7 @@ struct RecordingReport {
 };
 
 StatusOr<RecordingReport> RecordingRun(const RecordingOptions& options,
-                                       std::shared_ptr<const Recording> recording);
+                                       const std::shared_ptr<const Recording>& recording);
 
 /// The recordings in `folder` of the kind that the robot meets: skeletons for an arm, tracks for a
 /// wheelchair. Empty folder name: $SAFERL_PEOPLE, and where that is not set, the project's own.

@@ -30,6 +30,27 @@ TEST(Recording, TracksAreInterpolatedAndPlayedBackAndForth) {
   EXPECT_DOUBLE_EQ(recording->Played(3.0), 0.0);
 }
 
+TEST(Recording, NobodyAppearsOutOfNothing) {
+  const auto recording = ParseRecording(
+      "t_s,who,x_m,y_m\n5,p1,3,0\n6,p1,5,0\n7,p1,5,1\n5,p2,1,1\n6,p2,1,1\n", "a.csv");
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  Point p;
+  ASSERT_TRUE(recording->Passing(0, 4, &p));  // came at 2 m/s
+  EXPECT_DOUBLE_EQ(p.x, 1);
+  ASSERT_TRUE(recording->Passing(0, 5.5, &p));  // as recorded
+  EXPECT_DOUBLE_EQ(p.x, 4);
+  EXPECT_TRUE(recording->Passing(1, 5.5, &p));
+  EXPECT_FALSE(recording->Passing(1, 4, &p));    // stands: no way to come along
+  EXPECT_FALSE(recording->Passing(1, 6.5, &p));  // has left
+  // Played backward after 10 s: p3 makes the recording that long.
+  const auto longer =
+      ParseRecording("t_s,who,x_m,y_m\n6,p1,5,0\n7,p1,5,1\n0,p3,0,0\n10,p3,9,9\n", "a.csv");
+  ASSERT_TRUE(longer.ok()) << longer.status();
+  ASSERT_TRUE(longer->Passing(0, 11, &p));  // 9 s: comes back at 1 m/s
+  EXPECT_DOUBLE_EQ(p.y, 3);
+  EXPECT_FALSE(longer->Passing(0, 9, &p));  // has left
+}
+
 TEST(Recording, ErrorsNameTheLine) {
   struct Case {
     const char *text, *says;

@@ -107,10 +107,9 @@ class WheelchairSetting final : public Setting {
     }
     // The recording's floor is laid over the scene's: middle on middle.
     const Point middle{0.5 * (scene_->x0 + scene_->x1), 0.5 * (scene_->y0 + scene_->y1)};
-    const double t = recording_->Played(played_s_);
     for (size_t i = 0; i < recording_->tracks.size(); ++i) {
       Point p;
-      if (!recording_->At(i, t, &p)) continue;
+      if (!recording_->Passing(i, played_s_, &p)) continue;
       const Point at = p - CentreOfRecording() + middle;
       const bool near = at.x > scene_->x0 - 6 && at.x < scene_->x1 + 6 && at.y > scene_->y0 - 6 &&
                         at.y < scene_->y1 + 6;
