@@ -179,6 +179,17 @@ TEST(TrainConfig, ReadsBackWhatItPrintsAndNamesMistakes) {
   EXPECT_FALSE(Trainer::Create(three).ok());
 }
 
+TEST(Trainer, EveryTaskExportsAPackageThatLoads) {
+  for (const std::string& task : TaskNames()) {
+    TrainConfig config = TrackConfig(AlgorithmId::kPpo, 1);
+    config.task = task;
+    const std::string path = TempPath(task + ".policy");
+    const Status saved = policy::SavePackage(Make(config)->Export(task), path);
+    ASSERT_TRUE(saved.ok()) << task << ": " << saved;
+    EXPECT_TRUE(policy::LoadPolicy(path).ok()) << task;
+  }
+}
+
 TEST(Trainer, WheelchairLearnsToReachGoalsAndExportsAPackageThatLoads) {
   TrainConfig config;
   config.threads = 2;
