@@ -183,8 +183,10 @@ TEST(Trainer, EveryTaskExportsAPackageThatLoads) {
   for (const std::string& task : TaskNames()) {
     TrainConfig config = TrackConfig(AlgorithmId::kPpo, 1);
     config.task = task;
+    const auto trainer = Make(config);
+    trainer->Iterate();
     const std::string path = TempPath(task + ".policy");
-    const Status saved = policy::SavePackage(Make(config)->Export(task), path);
+    const Status saved = policy::SavePackage(trainer->Export(task), path);
     ASSERT_TRUE(saved.ok()) << task << ": " << saved;
     EXPECT_TRUE(policy::LoadPolicy(path).ok()) << task;
   }
