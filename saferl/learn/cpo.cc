@@ -44,6 +44,10 @@ std::vector<float> ConjugateGradient(
   return x;
 }
 
+double Tightened(double before, double correction, double cost, double limit) {
+  return std::clamp(before + correction * (cost - limit), 0.0, limit);
+}
+
 /// Gradients, their images under H^-1 and the numbers of the dual.
 struct Cpo::Directions {
   std::vector<float> solved_g;                         ///< H^-1 g
@@ -58,8 +62,7 @@ void Cpo::Absorb(const EpisodeStats& episodes) {
     cost_[k] = keep * cost_[k] + (1 - keep) * episodes.mean_cost[k];
   length_ = keep * length_ + (1 - keep) * episodes.mean_length;
   for (int k = 0; k < limits_.n; ++k)
-    tightened_[k] = std::clamp(tightened_[k] + config_.correction * (cost_[k] - limits_.limit[k]),
-                               0.0, limits_.limit[k]);
+    tightened_[k] = Tightened(tightened_[k], config_.correction, cost_[k], limits_.limit[k]);
   started_ = true;
 }
 

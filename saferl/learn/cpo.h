@@ -70,6 +70,10 @@ std::vector<float> ConjugateGradient(
     const std::function<void(std::span<const float>, std::span<float>)>& product,
     std::span<const float> rhs, int iterations);
 
+/// How much tighter the next step's limit is, after one more measured cost: an integral of the
+/// excess, never below 0 nor beyond the limit itself.
+double Tightened(double before, double correction, double cost, double limit);
+
 class Cpo final : public Algorithm {
  public:
   Cpo(const CpoConfig& config, const CostLimits& limits) : config_(config), limits_(limits) {}

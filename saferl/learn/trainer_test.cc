@@ -73,6 +73,7 @@ TEST_P(Constrained, TheCostWithoutExploringIsBroughtToItsShareOfTheLimit) {
   TrainConfig config = TrackConfig(GetParam(), 120);
   config.cost_limits = {1.25, 0.8};
   config.limit_share = 0.7;
+  config.ppo.entropy_weight = 0.1;  // keeps exploring to the end
   const auto trainer = Make(config);
   Evaluation last;
   ASSERT_TRUE(trainer
