@@ -15,8 +15,8 @@
 namespace saferl::learn {
 
 struct AdvantageConfig {
-  double gamma = 0.99, lambda = 0.95;            ///< of the reward
-  double cost_gamma = 0.99, cost_lambda = 0.95;  ///< of every cost
+  double gamma = 0.99, lambda = 0.95;           ///< of the reward
+  double cost_gamma = 0.97, cost_lambda = 0.9;  ///< of every cost
 
   template <class V>
   static void Visit(V& v, AdvantageConfig& s) {

@@ -36,6 +36,8 @@ class Algorithm {
   /// One policy and value update. `progress` in [0, 1): share of the training done, for schedules.
   virtual UpdateInfo Update(const Batch& batch, double progress, Learner* learner,
                             Random* random) = 0;
+  /// What training aims at from now on; algorithms without limits ignore it.
+  virtual void SetLimits(const CostLimits& limits) { (void)limits; }
   /// Numbers beyond the learner's own state, for checkpoints; same length always.
   virtual std::vector<double> State() const { return {}; }
   virtual void SetState(const std::vector<double>& state) { (void)state; }

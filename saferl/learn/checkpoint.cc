@@ -13,7 +13,7 @@ namespace saferl::learn {
 namespace {
 
 constexpr std::string_view kMagic = "SAFERLCK";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kDigestBytes = 32;
 
 std::string Identity(TrainConfig config) {
@@ -127,6 +127,8 @@ Status Trainer::SaveCheckpoint(const std::string& path) const {
   Put(random_, &w);
   w.PutAll(golden_);
   Put(best_, &w);
+  w.Put(aim_.limit);
+  w.Put(explored_);
   for (const CopyState& copy : rollout_->copies()) Put(copy, &w);
   std::string bytes = w.Take();
   const Sha256Digest digest = Sha256Of(bytes);
@@ -175,6 +177,9 @@ Status Trainer::LoadCheckpoint(const std::string& path) {
   Get(&r, &random_);
   golden_ = r.GetAll<float>();
   Get(&r, n_actor, spec().n_obs, &best_);
+  aim_.limit = r.Get<decltype(aim_.limit)>();
+  explored_ = r.Get<EpisodeStats>();
+  algorithm_->SetLimits(aim_);
   std::vector<CopyState> copies;
   for (int env = 0; env < config_.n_envs; ++env) copies.push_back(GetCopy(&r, spec().n_act));
   if (!r.at_end()) return refuse("does not have the size that its config says");

@@ -44,6 +44,10 @@ std::vector<float> ConjugateGradient(
   return x;
 }
 
+double Tightened(double before, double correction, double cost, double limit) {
+  return std::clamp(before + correction * (cost - limit), 0.0, limit);
+}
+
 /// Gradients, their images under H^-1 and the numbers of the dual.
 struct Cpo::Directions {
   std::vector<float> solved_g;                         ///< H^-1 g
@@ -57,6 +61,8 @@ void Cpo::Absorb(const EpisodeStats& episodes) {
   for (int k = 0; k < limits_.n; ++k)
     cost_[k] = keep * cost_[k] + (1 - keep) * episodes.mean_cost[k];
   length_ = keep * length_ + (1 - keep) * episodes.mean_length;
+  for (int k = 0; k < limits_.n; ++k)
+    tightened_[k] = Tightened(tightened_[k], config_.correction, cost_[k], limits_.limit[k]);
   started_ = true;
 }
 
@@ -82,7 +88,7 @@ UpdateInfo Cpo::Update(const Batch& batch, double progress, Learner* learner, Ra
     learner->PolicyGradient(batch, std::span(batch.advantage).subspan((1 + k) * n, n), b[k]);
     d.solved_b[k] = ConjugateGradient(product, b[k], config_.cg_iterations);
     d.numbers.r[k] = Dot(b[k], d.solved_g);
-    d.numbers.c[k] = (cost_[k] - limits_.limit[k]) / std::max(1.0, length_);
+    d.numbers.c[k] = (cost_[k] - limits_.limit[k] + tightened_[k]) / std::max(1.0, length_);
   }
   for (int k = 0; k < limits_.n; ++k)  // symmetric even though conjugate gradients stop early
     for (int l = 0; l < limits_.n; ++l)
@@ -137,6 +143,7 @@ void Cpo::Step(const Batch& batch, const Directions& d, Learner* learner, Update
 std::vector<double> Cpo::State() const {
   std::vector<double> state{started_ ? 1.0 : 0.0, length_};
   state.insert(state.end(), cost_.begin(), cost_.end());
+  state.insert(state.end(), tightened_.begin(), tightened_.end());
   return state;
 }
 
@@ -144,6 +151,7 @@ void Cpo::SetState(const std::vector<double>& state) {
   started_ = state[0] != 0;
   length_ = state[1];
   std::copy_n(state.begin() + 2, kMaxCosts, cost_.begin());
+  std::copy_n(state.begin() + 2 + kMaxCosts, kMaxCosts, tightened_.begin());
 }
 
 }  // namespace saferl::learn

@@ -7,16 +7,22 @@
 //   return and costs.
 //
 // J_k: mean episode cost; T: mean episode length, because surrogates are means per step. With no
-// feasible x the step reduces costs alone (recovery). Limits may be 0. RT: no. Errors: none; when
-// the line search finds nothing the policy stays as it was (backtracks = -1). Source: Achiam et
-// al., "Constrained policy optimization" (2017), algorithm 1; TRPO (2015) appendix C.
+// feasible x the step reduces costs alone (recovery). Limits may be 0.
+//
+// The first-order promise is too good: the step also fits the noise of its own batch, and of a
+// sparse cost most of that fit does not come true. So d_k is the limit less an integral of the
+// excess that stays (`correction`), between 0 and the limit.
+//
+// RT: no. Errors: none; when the line search finds nothing the policy stays as it was (backtracks =
+// -1). Source: Achiam et al., "Constrained policy optimization" (2017), algorithm 1; TRPO (2015)
+// appendix C; the integral is ours.
 
 #include "saferl/learn/algorithm.h"
 
 namespace saferl::learn {
 
 struct CpoConfig {
-  double target_kl = 0.02;  ///< delta
+  double target_kl = 0.03;  ///< delta
   int cg_iterations = 12;
   double damping = 0.05;  ///< added to the Fisher matrix's diagonal
   int fisher_stride = 4;  ///< every n-th sample makes up the Fisher matrix
@@ -27,6 +33,7 @@ struct CpoConfig {
   double critic_rate = 1e-3, max_grad_norm = 1.0;
   double final_rate = 0.1;  ///< of the critic's learning rate at the end
   double smoothing = 0.5;   ///< share of the old value kept by the smoothed episode cost
+  double correction = 0.1;  ///< of a lasting excess, taken off the aim per iteration
 
   template <class V>
   static void Visit(V& v, CpoConfig& s) {
@@ -52,6 +59,9 @@ struct CpoConfig {
             {.doc = "share of the learning rate left at the end", .min = 0, .max = 1});
     v.Field("smoothing", s.smoothing,
             {.doc = "share of the old value in the smoothed cost", .min = 0, .max = 0.999});
+    v.Field(
+        "correction", s.correction,
+        {.doc = "share of a lasting excess taken off the aim per iteration", .min = 0, .max = 1});
   }
 };
 
@@ -60,11 +70,16 @@ std::vector<float> ConjugateGradient(
     const std::function<void(std::span<const float>, std::span<float>)>& product,
     std::span<const float> rhs, int iterations);
 
+/// How much tighter the next step's limit is, after one more measured cost: an integral of the
+/// excess, never below 0 nor beyond the limit itself.
+double Tightened(double before, double correction, double cost, double limit);
+
 class Cpo final : public Algorithm {
  public:
   Cpo(const CpoConfig& config, const CostLimits& limits) : config_(config), limits_(limits) {}
   AlgorithmId id() const override { return AlgorithmId::kCpo; }
   UpdateInfo Update(const Batch& batch, double progress, Learner* learner, Random* random) override;
+  void SetLimits(const CostLimits& limits) override { limits_ = limits; }
   std::vector<double> State() const override;
   void SetState(const std::vector<double>& state) override;
 
@@ -77,8 +92,9 @@ class Cpo final : public Algorithm {
   CpoConfig config_;
   CostLimits limits_;
   bool started_ = false;
-  std::array<double, kMaxCosts> cost_{};  ///< smoothed mean episode cost
-  double length_ = 1;                     ///< mean episode length [steps]
+  std::array<double, kMaxCosts> cost_{};       ///< smoothed mean episode cost
+  std::array<double, kMaxCosts> tightened_{};  ///< aim = limit - this, in [0, limit]
+  double length_ = 1;                          ///< mean episode length [steps]
 };
 
 }  // namespace saferl::learn

@@ -16,7 +16,7 @@
 namespace saferl::learn {
 
 struct PidConfig {
-  double kp = 0.5, ki = 0.05, kd = 0.1;  ///< price per unit of episode cost
+  double kp = 0.5, ki = 0.1, kd = 0.1;  ///< price per unit of episode cost
   double smoothing = 0.7;  ///< share of the old value kept by the smoothed cost, [0, 1)
   double max_price = 100;
 
@@ -53,6 +53,7 @@ class PpoLagrangian final : public Algorithm {
       : ppo_(ppo), pid_(pid), limits_(limits), multiplier_(limits.n) {}
   AlgorithmId id() const override { return AlgorithmId::kPpoPid; }
   UpdateInfo Update(const Batch& batch, double progress, Learner* learner, Random* random) override;
+  void SetLimits(const CostLimits& limits) override { limits_ = limits; }
   std::vector<double> State() const override;
   void SetState(const std::vector<double>& state) override;
 

@@ -29,13 +29,14 @@ struct TrainConfig {
   double start_log_std = -0.5;
   AdvantageConfig advantage;
   std::vector<double> cost_limits =
-      {};                    ///< per episode, one per cost of the task; empty = the task's own
-  double limit_share = 0.8;  ///< training and the choice of the policy aim at this share of limits
+      {};                     ///< per episode, one per cost of the task; empty = the task's own
+  double limit_share = 0.95;  ///< the costs' upper bounds are brought to this share of the limits
+  double aim_gain = 0.5;      ///< how far a check moves what training aims at
   std::vector<double> penalty = {};  ///< plain PPO: fixed price per cost
   PpoConfig ppo;
   PidConfig pid;
   CpoConfig cpo;
-  int evaluation_episodes = 240;  ///< of each check while training and of the last one
+  int evaluation_episodes = 480;  ///< of each check while training and of the last one
   int evaluation_every =
       10;  ///< iterations between checks; the best policy that keeps the limits stays
 
@@ -63,7 +64,11 @@ struct TrainConfig {
              .min = 0,
              .max_size = kMaxCosts});
     v.Field("limit_share", s.limit_share,
-            {.doc = "training aims at this share of the limits", .min = 0, .max = 1});
+            {.doc = "the upper bounds of the checks' costs are brought to this share of the limits",
+             .min = 0,
+             .max = 1});
+    v.Field("aim_gain", s.aim_gain,
+            {.doc = "share by which a check moves training's own aim", .min = 0, .max = 1});
     v.Field("penalty", s.penalty,
             {.doc = "plain PPO: fixed price per cost", .min = 0, .max_size = kMaxCosts});
     v.Field("ppo", s.ppo, {.doc = "PPO and PPO-PID"});

@@ -22,11 +22,7 @@ StatusOr<std::vector<double>> Limits(const TrainConfig& config, const TaskSpec& 
   return config.cost_limits;
 }
 
-std::unique_ptr<Algorithm> MakeAlgorithm(const TrainConfig& config,
-                                         const std::vector<double>& limits) {
-  CostLimits aim;
-  aim.n = static_cast<int>(limits.size());
-  for (int k = 0; k < aim.n; ++k) aim.limit[k] = config.limit_share * limits[k];
+std::unique_ptr<Algorithm> MakeAlgorithm(const TrainConfig& config, const CostLimits& aim) {
   std::array<double, kMaxCosts> penalty{};
   std::ranges::copy(config.penalty, penalty.begin());
   switch (config.algorithm) {
@@ -57,7 +53,9 @@ StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config) {
     return absl::InvalidArgumentError(Cat("penalty: has ", config.penalty.size(),
                                           " entries, but task '", spec.name, "' has ", spec.n_costs,
                                           " costs; give at most one price each"));
-  t->algorithm_ = MakeAlgorithm(config, t->limits_);
+  t->aim_.n = spec.n_costs;
+  for (int k = 0; k < spec.n_costs; ++k) t->aim_.limit[k] = config.limit_share * t->limits_[k];
+  t->algorithm_ = MakeAlgorithm(config, t->aim_);
   t->learner_ = std::make_unique<Learner>(spec.n_obs, spec.n_act, 1 + spec.n_costs, config.hidden,
                                           config.start_log_std, config.seed, t->parallel_.get());
   t->rollout_ = std::make_unique<Rollout>(t->task_.get(), config.seed);
@@ -90,6 +88,13 @@ IterationReport Trainer::Iterate() {
   steps_ += batch_.n();
   steps_here_ += batch_.n();
   report.episodes = batch_.episodes;
+  for (int k = 0; k < aim_.n; ++k) {  // the mean over all episodes since the last check
+    const double all = explored_.episodes + batch_.episodes.episodes;
+    if (all > 0)
+      explored_.mean_cost[k] +=
+          (batch_.episodes.mean_cost[k] - explored_.mean_cost[k]) * batch_.episodes.episodes / all;
+  }
+  explored_.episodes += batch_.episodes.episodes;
   if (iteration_ % config_.evaluation_every == 0 || done()) Check(&report);
 
   seconds_here_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -110,15 +115,27 @@ void Trainer::Check(IterationReport* report) {
       Evaluate(learner_->policy(), learner_->actor_params, normaliser_, config_.evaluation_episodes,
                kValidationSeed, parallel_.get(), validation_.get());
   double excess = 0;
-  for (size_t k = 0; k < limits_.size(); ++k) {
-    const double aim = config_.limit_share * limits_[k];
-    excess += std::max(0.0, report->check.cost[k].high - aim) / std::max(aim, 0.01);
-  }
+  for (size_t k = 0; k < limits_.size(); ++k)
+    excess += std::max(0.0, report->check.cost[k].high - limits_[k]) / std::max(limits_[k], 0.01);
+  Aim(report->check);
   const bool better = !best_.present || excess < best_.excess ||
                       (excess <= best_.excess &&
                        report->check.episode_return.mean > best_.check.episode_return.mean);
   if (better)
     best_ = {true, excess, iteration_, learner_->actor_params, normaliser_, report->check};
+}
+
+void Trainer::Aim(const Evaluation& check) {
+  constexpr double kLeast = 0.5, kMost = 1.5;
+  if (explored_.episodes == 0) return;
+  for (int k = 0; k < aim_.n; ++k) {
+    const double ratio =
+        explored_.mean_cost[k] / std::max(check.cost[k].high, 1e-6 + 1e-3 * limits_[k]);
+    const double aim = config_.limit_share * limits_[k] * std::clamp(ratio, kLeast, kMost);
+    aim_.limit[k] += config_.aim_gain * (aim - aim_.limit[k]);
+  }
+  explored_ = {};
+  algorithm_->SetLimits(aim_);
 }
 
 Status Trainer::Run(const ProgressFn& progress) {

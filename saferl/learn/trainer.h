@@ -41,7 +41,7 @@ using ProgressFn = std::function<bool(const IterationReport&)>;
 /// A policy that was checked.
 struct Candidate {
   bool present = false;
-  double excess = 0;  ///< sum of (cost's upper bound - aim) / aim, where > 0
+  double excess = 0;  ///< sum of (cost's upper bound - limit) / limit, where > 0
   int iteration = 0;
   std::vector<float> params;
   Normaliser normaliser;
@@ -84,10 +84,15 @@ class Trainer {
  private:
   explicit Trainer(const TrainConfig& config) : config_(config) {}
   void Check(IterationReport* report);
+  /// Moves what training aims at, by the ratio of exploring episodes' cost to the check's upper
+  /// bound, so that the latter comes to limit_share of the limit.
+  void Aim(const Evaluation& check);
   std::string TrainingRecord(const Candidate& best) const;
 
   TrainConfig config_;
   std::vector<double> limits_;
+  CostLimits aim_;         ///< of exploring episodes
+  EpisodeStats explored_;  ///< since the last check: episodes and mean_cost
   std::unique_ptr<Parallel> parallel_;
   std::unique_ptr<Task> task_, validation_;
   std::unique_ptr<Learner> learner_;

@@ -20,7 +20,6 @@ TrainConfig TrackConfig(AlgorithmId algorithm, int iterations) {
   config.n_envs = 20;  // one full group of copies and a part of one
   config.rollout_steps = 100;
   config.hidden = {32, 32};
-  config.limit_share = 1.0;
   config.ppo.minibatch = 500;
   config.cpo.minibatch = 500;
   config.evaluation_episodes = 32;
@@ -67,6 +66,24 @@ TEST_P(Constrained, ALimitOfExactlyZeroStaysFiniteAndDrivesTheCostDown) {
   const auto result = trainer->Test(50, 7);
   ASSERT_TRUE(result.ok());
   EXPECT_LT(result->cost[0].mean, 0.4);  // a drive at random costs 1.25 and more, full speed 5
+}
+
+TEST_P(Constrained, TheCostWithoutExploringIsBroughtToItsShareOfTheLimit) {
+  // Exploring episodes cost something else than those that count: the latter come to the share.
+  TrainConfig config = TrackConfig(GetParam(), 120);
+  config.cost_limits = {1.25, 0.8};
+  config.limit_share = 0.7;
+  config.ppo.entropy_weight = 0.1;  // keeps exploring to the end
+  const auto trainer = Make(config);
+  Evaluation last;
+  ASSERT_TRUE(trainer
+                  ->Run([&](const IterationReport& report) {
+                    last = report.check;
+                    return true;
+                  })
+                  .ok());
+  EXPECT_NEAR(last.cost[0].high, 0.7 * 1.25, 0.15 * 1.25);
+  EXPECT_NEAR(last.cost[1].high, 0.7 * 0.8, 0.15 * 0.8);
 }
 
 TEST(Ppo, WithoutAPriceTakesTheRewardAndBreaksTheLimits) {
@@ -161,6 +178,19 @@ TEST(TrainConfig, ReadsBackWhatItPrintsAndNamesMistakes) {
   three.cost_limits = {};
   three.task = "nothing";
   EXPECT_FALSE(Trainer::Create(three).ok());
+}
+
+TEST(Trainer, EveryTaskExportsAPackageThatLoads) {
+  for (const std::string& task : TaskNames()) {
+    TrainConfig config = TrackConfig(AlgorithmId::kPpo, 1);
+    config.task = task;
+    const auto trainer = Make(config);
+    trainer->Iterate();
+    const std::string path = TempPath(task + ".policy");
+    const Status saved = policy::SavePackage(trainer->Export(task), path);
+    ASSERT_TRUE(saved.ok()) << task << ": " << saved;
+    EXPECT_TRUE(policy::LoadPolicy(path).ok()) << task;
+  }
 }
 
 TEST(Trainer, WheelchairLearnsToReachGoalsAndExportsAPackageThatLoads) {

@@ -16,7 +16,7 @@ SpeedTrack::SpeedTrack(int n_envs) : copies_(n_envs) {
   spec_.horizon = kSteps;
   spec_.cost_names = {"energy_first", "energy_second"};
   spec_.cost_limits = {1.25, 1.25};
-  spec_.observation = {{"position", "m", 1, 0.0F, 10.0F}, {"sine", "", 1, -1.0F, 1.0F}};
+  spec_.observation = {{"position", "m", 1, 0.0F, 10.0F}, {"sine", "1", 1, -1.0F, 1.0F}};
   spec_.action = {{"first_drive", "m/s", 1, 0.0F, 1.0F}, {"second_drive", "m/s", 1, 0.0F, 1.0F}};
   spec_.action_scale = {0.5F, 0.5F};
   spec_.action_offset = {0.5F, 0.5F};

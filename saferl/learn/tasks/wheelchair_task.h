@@ -13,6 +13,10 @@
 //   zone(v) = error + v_h (T_r + v / b) + v T_r + v^2 / (2 b)      ISO/TS 15066 5.5.4 with C = Z_r
 //   = 0
 //
+// Training starts anywhere off the pedestrians' ways, as the scenes' own starts are: a start in
+// somebody's way costs whatever the policy does, and costs in training would be those of a harder
+// task than the one that the limits are set for.
+//
 // A pedestrian who is touched holds the chair. Ends: goal reached, wall or furniture touched
 // (terminated), kHorizon (truncated). Randomised per episode while training: scene, start, goal,
 // route look-ahead, reaction, ramps, tracking error, measurement errors, speed of the pedestrians'
