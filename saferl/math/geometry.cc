@@ -92,7 +92,7 @@ double CapsuleDistance(const Capsule& first, const Capsule& second) {
 double SignedDistance(const Rectangle& rectangle, double x, double y) {
   const double dx = std::max(rectangle.rear - x, x - rectangle.front);
   const double dy = std::abs(y) - rectangle.half_width;
-  if (dx > 0 && dy > 0) return std::hypot(dx, dy);
+  if (dx > 0 && dy > 0) return std::sqrt(dx * dx + dy * dy);
   return std::max(dx, dy);
 }
 
