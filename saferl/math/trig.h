@@ -7,7 +7,7 @@
 // [-pi/4, pi/4].
 //
 // Units: rad. Error: at most 2e-16 each for |x| <= 1e5; larger, infinite or NaN arguments go
-// to the C library. RT: yes. Cost: about 4 ns, branch-free in range.
+// to the C library. RT: yes. Cost: 9 ns, 5 ns each of many.
 
 namespace saferl::math {
 

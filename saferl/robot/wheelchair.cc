@@ -28,6 +28,7 @@ namespace {
 /// A sample covers at most this much of the fastest point's path to either side, while samples last
 /// [m].
 constexpr double kHalfSpacing = 0.015;
+constexpr int kMaxNear = 32;  // pairs that Near() tells at most
 
 /// Arc() with the heading at the start known: half the turn is added to it once for the chord and
 /// once more for the heading at the end.
@@ -257,29 +258,44 @@ int Wheelchair::Near(const RobotState&, const Placement& placement,
                      std::span<Nearness> out) const {
   const double c = placement.cos_yaw, s = placement.sin_yaw;
   const double centre_x = placement.x + c * centre_x_m_, centre_y = placement.y + s * centre_x_m_;
-  const int capacity = static_cast<int>(out.size());
+  const int capacity = std::min(kMaxNear, static_cast<int>(out.size()));
+  if (capacity == 0) return 0;
+  struct Close {
+    double distance;
+    int obstacle;
+  };
+  std::array<Close, kMaxNear> close;
   int n = 0;
   for (size_t i = 0; i < obstacles.size(); ++i) {
     const math::Capsule& obstacle = obstacles[i];
     const double hx = 0.5 * (obstacle.b.x - obstacle.a.x), hy = 0.5 * (obstacle.b.y - obstacle.a.y);
-    const double mx = obstacle.a.x + hx - centre_x, my = obstacle.a.y + hy - centre_y;
-    const double horizon =
-        n == capacity && n > 0 ? std::min(horizon_m, out[n - 1].distance_m) : horizon_m;
-    const double limit = horizon + radius_m_ + obstacle.radius +
-                         (hx == 0 && hy == 0 ? 0.0 : std::sqrt(hx * hx + hy * hy));
+    const double x = obstacle.a.x + hx, y = obstacle.a.y + hy;
+    const double mx = x - centre_x, my = y - centre_y;
+    const double horizon = n == capacity ? std::min(horizon_m, close[n - 1].distance) : horizon_m;
+    // Disc against disc, then the shadow's middle against the rectangle: lower bounds.
+    const double around = horizon + obstacle.radius + std::abs(hx) + std::abs(hy);
+    const double limit = around + radius_m_;
     if (!(limit >= 0 && mx * mx + my * my <= limit * limit)) continue;
+    const double px = x - placement.x, py = y - placement.y;
+    if (math::SignedDistance(config_.footprint, c * px + s * py, c * py - s * px) > around)
+      continue;
     const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
-    const auto [x, y] = NearestPoint(config_.footprint, shadow);
-    const double distance = math::SignedDistance(config_.footprint, x, y) - obstacle.radius;
-    if (!(distance <= horizon) || capacity == 0) continue;
+    const double distance = RectangleDistance(config_.footprint, shadow) - obstacle.radius;
+    if (!(distance <= horizon)) continue;
     int at = n < capacity ? n++ : capacity - 1;
-    for (; at > 0 && out[at - 1].distance_m > distance; --at) out[at] = out[at - 1];
+    for (; at > 0 && close[at - 1].distance > distance; --at) close[at] = close[at - 1];
+    close[at] = {distance, static_cast<int>(i)};
+  }
+  for (int k = 0; k < n; ++k) {
+    const math::Capsule& obstacle = obstacles[static_cast<size_t>(close[k].obstacle)];
+    const auto [x, y] =
+        NearestPoint(config_.footprint, ToBody(obstacle, placement.x, placement.y, c, s));
     const auto [gx, gy] = Outward(config_.footprint, x, y);
-    out[at] = Nearness{};
-    out[at].distance_m = distance;
-    out[at].gradient[0] = -gx;
-    out[at].gradient[1] = gx * y - gy * x;
-    out[at].obstacle = static_cast<int>(i);
+    out[k] = Nearness{};
+    out[k].distance_m = close[k].distance;
+    out[k].gradient[0] = -gx;
+    out[k].gradient[1] = gx * y - gy * x;
+    out[k].obstacle = close[k].obstacle;
   }
   return n;
 }
