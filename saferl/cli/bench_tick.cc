@@ -11,6 +11,7 @@ namespace saferl::cli {
 namespace {
 
 constexpr int kCountedTicks = 2000;
+constexpr double kPercentileError = 1.0 / 32;  // width of the histogram's buckets
 
 struct Counts {
   RtCounts rt;
@@ -53,10 +54,18 @@ void WriteSpread(const control::Spread& s, JsonWriter* w) {
       .Field("max_us", s.max_us);
 }
 
+void WriteSplit(const char* name, uint64_t ticks, const control::Spread& spread, JsonWriter* w) {
+  w->Key(name).BeginObject().Field("ticks", ticks);
+  if (ticks > 0) WriteSpread(spread, w);
+  w->EndObject();
+}
+
 std::string ToJson(const control::TickBench& bench, const Counts& counts, const Histogram& noise) {
   JsonWriter w;
   w.BeginObject().Field("robot", bench.robot).Field("ticks", bench.ticks);
   WriteSpread(bench.total, &w);
+  WriteSplit("crowded", bench.crowded_ticks, bench.crowded, &w);
+  WriteSplit("searched", bench.searched_ticks, bench.searched, &w);
   w.Key("stages").BeginObject();
   for (int s = 0; s < control::kNumStages; ++s) {
     w.Key(control::Name(static_cast<control::Stage>(s))).BeginObject();
@@ -72,6 +81,7 @@ std::string ToJson(const control::TickBench& bench, const Counts& counts, const 
       .Field("min_rows", bench.min_rows)
       .Field("max_rows", bench.max_rows);
   w.Field("mean_bisections", bench.mean_bisections).Field("nominal_ticks", bench.nominal);
+  w.Field("changed_ticks", bench.changed_ticks).Field("percentile_error", kPercentileError);
   WriteNoise(noise, &w);
   WriteMachine(DescribeMachine(), &w);
   return w.EndObject().Take();
@@ -85,6 +95,9 @@ std::string ToText(const control::TickBench& bench, const Counts& counts, const 
                Significant(s.max_us)});
   };
   row("total", bench.total);
+  if (bench.crowded_ticks > 0)
+    row(Cat("  with >= ", control::kCrowdedRows, " rows"), bench.crowded);
+  if (bench.searched_ticks > 0) row("  with a search", bench.searched);
   for (int s = 0; s < control::kNumStages; ++s) {
     row(Cat("  ", control::Name(static_cast<control::Stage>(s))),
         bench.stage[static_cast<size_t>(s)]);
@@ -95,7 +108,11 @@ std::string ToText(const control::TickBench& bench, const Counts& counts, const 
              PerTick(counts.rt.locks), " locks, ", PerTick(counts.syscalls.calls),
              " system calls, ", PerTick(counts.rt.page_faults), " page faults; ",
              Significant(bench.mean_rows), " QP rows (", bench.min_rows, " to ", bench.max_rows,
-             "); ", bench.nominal, " of ", bench.ticks, " ticks in Nominal\n");
+             "), ", bench.crowded_ticks, " ticks with >= ", control::kCrowdedRows, "; ",
+             bench.changed_ticks, " commands changed, ", bench.searched_ticks, " by a search; ",
+             bench.nominal, " of ", bench.ticks,
+             " ticks in Nominal\npercentiles are upper ends of buckets, up to ",
+             Significant(100 * kPercentileError), " % above the true ones\n");
 }
 
 StatusOr<ExitCode> RunBenchTick(const Args& args, Console& console) {
@@ -115,7 +132,18 @@ Verb BenchTickVerb() {
   return {
       .path = {"bench", "tick"},
       .summary = "time one control tick, in total and per stage, and count what a tick must not do",
-      .description = "Exit code 1 when a tick allocates, locks, faults or makes a system call.",
+      .description =
+          "The workload is closed over the commands that leave; the policy has 2 x 64 units. The\n"
+          "arm reaches about beside a worker whose 25 parts lean into its reach: most ticks have "
+          "at\n"
+          "least 20 rows. The wheelchair drives about in a room of 8 m with 360 beams and four "
+          "people\n"
+          "walking. The exoskeleton moves both legs. Rows of the table that are parts of the "
+          "total:\n"
+          "ticks with at least 20 rows in the QP, and ticks whose command was searched for "
+          "between\n"
+          "braking and the wish. The stages come from a second run.\n"
+          "Exit code 1 when a tick allocates, locks, faults or makes a system call.",
       .args = {RobotArg(),
                {.name = "--ticks",
                 .doc = "ticks to time",

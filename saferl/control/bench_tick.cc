@@ -11,7 +11,6 @@ namespace saferl::control {
 namespace {
 
 constexpr uint64_t kWarmUp = 1000;
-constexpr uint64_t kCrowdedRows = 20;
 
 Spread ToSpread(const Histogram& h) {
   return {static_cast<double>(h.p50()) * 1e-3, static_cast<double>(h.p99()) * 1e-3,
@@ -50,7 +49,7 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
   bench.min_rows = UINT64_MAX;
   const auto decision = std::make_unique<Decision>();
   const auto total = std::make_unique<Histogram>(), floor = std::make_unique<Histogram>(),
-             crowded = std::make_unique<Histogram>();
+             crowded = std::make_unique<Histogram>(), searched = std::make_unique<Histogram>();
   const auto stages = std::make_unique<std::array<Histogram, kNumStages>>();
   uint64_t rows = 0, bisections = 0;
   for (const bool timed : {false, true}) {
@@ -73,6 +72,8 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
       const uint64_t n_rows = decision->filter.n_rows;
       rows += n_rows;
       if (n_rows >= kCrowdedRows) crowded->Record(end - start);
+      if (decision->filter.bisections > 0) searched->Record(end - start);
+      bench.changed_ticks += decision->filter.intervened ? 1 : 0;
       bench.min_rows = std::min(bench.min_rows, n_rows);
       bench.max_rows = std::max(bench.max_rows, n_rows);
       bisections += decision->filter.bisections;
@@ -82,6 +83,8 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
   bench.total = ToSpread(*total);
   bench.crowded = ToSpread(*crowded);
   bench.crowded_ticks = crowded->count();
+  bench.searched = ToSpread(*searched);
+  bench.searched_ticks = searched->count();
   bench.noise_floor = ToSpread(*floor);
   for (size_t i = 0; i < kNumStages; ++i) bench.stage[i] = ToSpread((*stages)[i]);
   bench.mean_rows = static_cast<double>(rows) / static_cast<double>(ticks);

@@ -14,6 +14,9 @@
 
 namespace saferl::control {
 
+/// From this many rows on a tick counts as crowded.
+inline constexpr uint64_t kCrowdedRows = 20;
+
 struct Spread {
   double p50_us = 0, p99_us = 0, p99_9_us = 0, max_us = 0;
 };
@@ -23,9 +26,11 @@ struct TickBench {
   uint64_t ticks = 0;
   Spread total;                          ///< stage clocks off
   std::array<Spread, kNumStages> stage;  ///< from a second run with stage clocks on
-  Spread crowded;  ///< ticks whose QP had at least 20 rows; zero when there were none
-  uint64_t crowded_ticks = 0;
-  Spread noise_floor;  ///< two clock reads around nothing
+  Spread crowded;   ///< ticks whose QP had at least kCrowdedRows rows; zero when there were none
+  Spread searched;  ///< ticks that had to search between braking and the wish; zero without any
+  uint64_t crowded_ticks = 0, searched_ticks = 0;
+  uint64_t changed_ticks = 0;  ///< the filter sent something else than it was asked for
+  Spread noise_floor;          ///< two clock reads around nothing
   double mean_rows = 0, mean_bisections = 0;
   uint64_t min_rows = 0, max_rows = 0;
   uint64_t nominal = 0;  ///< ticks in Nominal mode: the bench must not measure a standing robot

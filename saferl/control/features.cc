@@ -104,8 +104,12 @@ void WriteArmPeople(const robot::Observation& observation, const Vec3& tool, flo
   Vec3 direction{};
   const int n = PartCount(observation);
   for (int i = 0; i < n; ++i) {
-    const math::Nearest nearest =
-        math::NearestCapsules({tool, tool, 0}, observation.parts[static_cast<size_t>(i)].capsule_W);
+    const math::Capsule& part = observation.parts[static_cast<size_t>(i)].capsule_W;
+    // A ball around the part settles most of them.
+    const Vec3 axis = part.b - part.a, off = tool - part.a - 0.5 * axis;
+    const double reach = best + part.radius + 0.5 * math::Norm(axis);
+    if (reach >= 0 && math::Dot(off, off) > 1.000001 * reach * reach) continue;
+    const math::Nearest nearest = math::NearestCapsules({tool, tool, 0}, part);
     if (nearest.distance >= best) continue;
     best = nearest.distance;
     direction = nearest.direction;

@@ -67,8 +67,8 @@ void Workload::PlacePeople(double t) {
     robot::HumanPart& part = o.parts[static_cast<size_t>(i)];
     part.stamp_ns = input_.now_ns;
     part.track = static_cast<uint16_t>(i);
-    if (arm) {  // a worker who leans into the arm's reach and back
-      const double x = 0.7 + 0.2 * std::sin(0.9 * t), y = 0.3 * std::cos(0.5 * t) + 0.03 * (i % 5);
+    if (arm) {  // a worker who leans to and fro within the arm's reach
+      const double x = 0.52 + 0.1 * std::sin(0.9 * t), y = 0.3 * std::cos(0.5 * t) + 0.03 * (i % 5);
       const double z = 0.1 + 0.065 * i;
       part.capsule_W = {{x, y, z}, {x + 0.02, y + 0.05, z + 0.06}, 0.08};
       part.region =

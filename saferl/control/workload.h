@@ -4,7 +4,8 @@
 // (that is sim's).
 //
 //   wheelchair   drives about an 8 m room, 360 beams, four people walking, three goals
-//   arm          reaches about, one worker of 25 parts in front of it, three goals
+//   arm          reaches about, one worker of 25 parts within its reach: 20 rows and more are
+//                common; three goals
 //   exoskeleton  both legs, equation of motion without a wearer's torque
 // Units: SI; time starts at 1 s and advances by one period a tick. Deterministic for a seed.
 // RT: Next and Apply yes (no allocation).

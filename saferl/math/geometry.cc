@@ -89,13 +89,6 @@ double CapsuleDistance(const Capsule& first, const Capsule& second) {
   return Norm(pair.second - pair.first) - first.radius - second.radius;
 }
 
-double SignedDistance(const Rectangle& rectangle, double x, double y) {
-  const double dx = std::max(rectangle.rear - x, x - rectangle.front);
-  const double dy = std::abs(y) - rectangle.half_width;
-  if (dx > 0 && dy > 0) return std::hypot(dx, dy);
-  return std::max(dx, dy);
-}
-
 double WrapAngle(double angle) {
   const double two_pi = 2.0 * std::numbers::pi;
   const double wrapped = std::remainder(angle, two_pi);

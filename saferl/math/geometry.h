@@ -7,6 +7,7 @@
 // right-handed); X_WB is the pose of body B in W, so p_W = X_WB * p_B (Drake's monogram notation).
 // RT: yes: no allocation, total functions. NaN in gives NaN out.
 
+#include <algorithm>
 #include <cmath>
 
 namespace saferl::math {
@@ -93,7 +94,12 @@ struct Rectangle {
   double rear = 0, front = 0, half_width = 0;
 };
 /// Signed distance from a point in the body frame to the rectangle: negative inside.
-double SignedDistance(const Rectangle& rectangle, double x, double y);
+inline double SignedDistance(const Rectangle& rectangle, double x, double y) {
+  const double dx = std::max(rectangle.rear - x, x - rectangle.front);
+  const double dy = std::abs(y) - rectangle.half_width;
+  if (dx > 0 && dy > 0) return std::sqrt(dx * dx + dy * dy);
+  return std::max(dx, dy);
+}
 
 /// Wraps an angle to (-pi, pi].
 double WrapAngle(double angle);

@@ -5,7 +5,10 @@
 #include <limits>
 
 #include "saferl/base/text.h"
+#include "saferl/math/trig.h"
+#include "saferl/robot/arm_frames.h"
 #include "saferl/robot/capsule_query.h"
+#include "saferl/robot/link_sweep.h"
 
 namespace saferl::robot {
 namespace {
@@ -103,16 +106,57 @@ Arm::Arm(const ArmConfig& config) : config_(config) {
 }
 
 void Arm::ForwardKinematics(const Joints& q, ArmPose* pose) const {
+  Joints sine, cosine;
+  math::SinCos(q.data(), n_, sine.data(), cosine.data());
+  ArmFrames frames;
+  Chain(sine, cosine, &frames);
   for (int i = 0; i < n_; ++i) {
-    const Pose fixed = i == 0 ? x_PJ_[0] : pose->x_WJ[i - 1] * x_PJ_[i];
-    const double c = std::cos(q[i]), s = std::sin(q[i]);
     Pose& out = pose->x_WJ[i];
-    out.p = fixed.p;
+    out.p = ToVec3(frames.p[i]);
     for (int r = 0; r < 3; ++r) {
-      out.r.m[r][0] = c * fixed.r.m[r][0] + s * fixed.r.m[r][1];
-      out.r.m[r][1] = c * fixed.r.m[r][1] - s * fixed.r.m[r][0];
-      out.r.m[r][2] = fixed.r.m[r][2];
+      out.r.m[r][0] = frames.x[i][r];
+      out.r.m[r][1] = frames.y[i][r];
+      out.r.m[r][2] = frames.z[i][r];
     }
+  }
+}
+
+void Arm::Chain(const Joints& sine, const Joints& cosine, ArmFrames* frames) const {
+  Lanes x{1, 0, 0, 0}, y{0, 1, 0, 0}, z{0, 0, 1, 0}, p{0, 0, 0, 0};
+  for (int i = 0; i < n_; ++i) {
+    const auto& r = x_PJ_[i].r.m;
+    const Vec3& o = x_PJ_[i].p;
+    const double c = cosine[i], s = sine[i];
+    // X_PJ(i) Rz(q_i) first: short chains from joint to joint.
+    double a[3], b[3];
+    for (int k = 0; k < 3; ++k) {
+      a[k] = c * r[k][0] + s * r[k][1];
+      b[k] = c * r[k][1] - s * r[k][0];
+    }
+    p = p + (x * o.x + (y * o.y + z * o.z));
+    const Lanes next_x = x * a[0] + (y * a[1] + z * a[2]);
+    const Lanes next_y = x * b[0] + (y * b[1] + z * b[2]);
+    z = x * r[0][2] + (y * r[1][2] + z * r[2][2]);
+    x = next_x;
+    y = next_y;
+    frames->x[i] = x;
+    frames->y[i] = y;
+    frames->z[i] = z;
+    frames->p[i] = p;
+  }
+}
+
+void Arm::PlaceLinks(const ArmFrames& frames, Placement* placement) const {
+  placement->n_links = n_links_;
+  for (int k = 0; k < n_links_; ++k) {
+    math::Capsule& out = placement->link_W[k];
+    const int j = link_joint_[k];
+    out = capsule_[k];
+    if (j < 0) continue;
+    const Lanes &x = frames.x[j], &y = frames.y[j], &z = frames.z[j], &p = frames.p[j];
+    const Vec3 &a = capsule_[k].a, &b = capsule_[k].b;
+    out.a = ToVec3(p + (x * a.x + (y * a.y + z * a.z)));
+    out.b = ToVec3(p + (x * b.x + (y * b.y + z * b.z)));
   }
 }
 
@@ -129,16 +173,20 @@ void Arm::PlaceLinks(const ArmPose& pose, Placement* placement) const {
   for (int k = 0; k < n_links_; ++k) {
     math::Capsule& out = placement->link_W[k];
     const int j = link_joint_[k];
-    out.a = j < 0 ? capsule_[k].a : pose.x_WJ[j] * capsule_[k].a;
-    out.b = j < 0 ? capsule_[k].b : pose.x_WJ[j] * capsule_[k].b;
-    out.radius = capsule_[k].radius;
+    out = capsule_[k];
+    if (j < 0) continue;
+    out.a = pose.x_WJ[j] * capsule_[k].a;
+    out.b = pose.x_WJ[j] * capsule_[k].b;
   }
 }
 
 void Arm::Place(const Joints& q, Placement* placement) const {
-  ArmPose pose;
-  ForwardKinematics(q, &pose);
-  PlaceLinks(pose, placement);
+  Joints sine, cosine;
+  math::SinCos(q.data(), n_, sine.data(), cosine.data());
+  ArmFrames frames;
+  Chain(sine, cosine, &frames);
+  PlaceLinks(frames, placement);
+  for (int i = 0; i < n_; ++i) placement->joint[i] = {ToVec3(frames.p[i]), ToVec3(frames.z[i])};
 }
 
 double Arm::BrakeShare(const Joints& u) const {
@@ -163,39 +211,45 @@ double Arm::Clearance(const Placement& placement, std::span<const math::Capsule>
   return LinkClearance(placement, obstacles, reach_m, enough_m);
 }
 
-int Arm::Near(const RobotState& state, const Placement& placement,
+double Arm::SweepClearance(const Manoeuvre& manoeuvre, std::span<const math::Capsule> obstacles,
+                           std::span<const double> grown_m, double enough_m) const {
+  return LinkSweepClearance(manoeuvre, obstacles, grown_m, enough_m);
+}
+
+int Arm::Near(const RobotState&, const Placement& placement,
               std::span<const math::Capsule> obstacles, double horizon_m,
               std::span<Nearness> out) const {
   std::array<NearPair, kMaxNearPairs> pairs;
   const int capacity = std::min(kMaxNearPairs, static_cast<int>(out.size()));
   const int n = NearestPairs(placement, obstacles, horizon_m, capacity, pairs);
-  if (n == 0) return 0;
-  ArmPose pose;
-  ForwardKinematics(state.q, &pose);
-  std::array<Vec3, kMaxDof> columns;
   for (int i = 0; i < n; ++i) {
     out[i] = Nearness{};
     out[i].distance_m = pairs[i].distance_m;
     out[i].link = pairs[i].link;
     out[i].obstacle = pairs[i].obstacle;
-    Jacobian(pose, link_joint_[pairs[i].link], pairs[i].on_link_W, columns);
-    for (int j = 0; j < n_; ++j) out[i].gradient[j] = -Dot(pairs[i].direction_W, columns[j]);
+    for (int j = 0; j <= link_joint_[pairs[i].link]; ++j) {
+      const Axis& axis = placement.joint[j];
+      out[i].gradient[j] =
+          -Dot(pairs[i].direction_W, Cross(axis.direction_W, pairs[i].on_link_W - axis.origin_W));
+    }
   }
   return n;
 }
 
-void Arm::BoundSpeed(const ArmPose& pose, const Placement& placement, const Joints& u,
+void Arm::BoundSpeed(const ArmFrames& frames, const Placement& placement, const Joints& u,
                      LinkMotion* motion) const {
   // Twist of every link, from the base out: omega and the velocity of the link's frame origin.
-  std::array<Vec3, kMaxDof> omega, v;
+  std::array<Vec3, kMaxDof> omega, v, origin;
+  std::array<double, kMaxDof> spin;
   Vec3 w{}, velocity{}, at{};
   for (int j = 0; j < n_; ++j) {
-    const Pose& x = pose.x_WJ[j];
-    velocity = velocity + Cross(w, x.p - at);
-    at = x.p;
-    w = w + u[j] * Vec3{x.r.m[0][2], x.r.m[1][2], x.r.m[2][2]};
+    origin[j] = ToVec3(frames.p[j]);
+    velocity = velocity + Cross(w, origin[j] - at);
+    at = origin[j];
+    w = w + u[j] * ToVec3(frames.z[j]);
     omega[j] = w;
     v[j] = velocity;
+    spin[j] = Norm(w);
   }
   for (int k = 0; k < n_links_; ++k) {
     const int j = link_joint_[k];
@@ -205,10 +259,10 @@ void Arm::BoundSpeed(const ArmPose& pose, const Placement& placement, const Join
     }
     // Velocity is affine along the axis, so its norm is largest at an end; the skin adds |omega|
     // radius.
-    const Vec3 va = v[j] + Cross(omega[j], placement.link_W[k].a - pose.x_WJ[j].p);
-    const Vec3 vb = v[j] + Cross(omega[j], placement.link_W[k].b - pose.x_WJ[j].p);
-    motion->speed[k] = std::sqrt(std::max(Dot(va, va), Dot(vb, vb))) +
-                       std::sqrt(Dot(omega[j], omega[j])) * placement.link_W[k].radius;
+    const math::Capsule& c = placement.link_W[k];
+    const Vec3 va = v[j] + Cross(omega[j], c.a - origin[j]);
+    const Vec3 vb = v[j] + Cross(omega[j], c.b - origin[j]);
+    motion->speed[k] = std::sqrt(std::max(Dot(va, va), Dot(vb, vb))) + spin[j] * c.radius;
   }
 }
 

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "saferl/base/status.h"
+#include "saferl/robot/brake_path.h"
 #include "saferl/robot/robot_model.h"
 
 namespace saferl::robot {
@@ -72,6 +73,8 @@ struct ArmPose {
   std::array<math::Pose, kMaxDof> x_WJ;  ///< (n)
 };
 
+struct ArmFrames;  // arm_frames.h
+
 class Arm final : public RobotModel {
  public:
   /// Fails with a message that names the field when a number cannot belong to an arm.
@@ -103,6 +106,8 @@ class Arm final : public RobotModel {
   Joints Brake(const RobotState& state, const Joints& previous) const override;
   double Clearance(const Placement& placement, std::span<const math::Capsule> obstacles,
                    std::span<const double> reach_m, double enough_m) const override;
+  double SweepClearance(const Manoeuvre& manoeuvre, std::span<const math::Capsule> obstacles,
+                        std::span<const double> grown_m, double enough_m) const override;
   int Near(const RobotState& state, const Placement& placement,
            std::span<const math::Capsule> obstacles, double horizon_m,
            std::span<Nearness> out) const override;
@@ -114,9 +119,19 @@ class Arm final : public RobotModel {
     std::array<double, kMaxLinks>
         acceleration{};  ///< of any point at any pose, rates constant [m/s^2]
   };
-  void BoundSpeed(const ArmPose& pose, const Placement& placement, const Joints& u,
+  /// ForwardKinematics with the sines and cosines of q at hand.
+  void Chain(const Joints& sine, const Joints& cosine, ArmFrames* frames) const;
+  void PlaceLinks(const ArmFrames& frames, Placement* placement) const;
+  void BoundSpeed(const ArmFrames& frames, const Placement& placement, const Joints& u,
                   LinkMotion* motion) const;
   void BoundAcceleration(const Joints& u, LinkMotion* motion) const;
+
+  /// How far the true arm can stray, per link: off its path [m], in speed [m/s], and in speed by
+  /// being off the path [m/s per share]; `_rate`: what each second adds.
+  struct Strays {
+    std::array<double, kMaxLinks> off{}, off_rate{}, drift{}, bend{}, bend_rate{};
+  };
+  Strays BoundStrays(const Joints& u, const std::array<Deviation, kMaxDof>& deviation) const;
 
   ArmConfig config_;
   std::array<math::Pose, kMaxDof> x_PJ_;  ///< with the base pose multiplied into the first

@@ -19,7 +19,9 @@
 #include <cmath>
 #include <limits>
 
+#include "saferl/math/trig.h"
 #include "saferl/robot/arm.h"
+#include "saferl/robot/arm_frames.h"
 #include "saferl/robot/brake_path.h"
 
 namespace saferl::robot {
@@ -36,7 +38,69 @@ bool Finite(const Joints& v, int n) {
   return sum == 0.0;
 }
 
+/// Sines and cosines of q + u sigma, carried from one sigma to the next.
+class JointPath {
+ public:
+  JointPath(const Joints& q, const Joints& u, int n, double poison) : u_(u), n_(n) {
+    math::SinCos(q.data(), n, sine0_.data(), cosine0_.data());
+    for (int j = 0; j < n; ++j) sine0_[j] += poison;
+  }
+
+  void GoTo(double sigma) {
+    Turn(sigma);
+    for (int j = 0; j < n_; ++j) {
+      sine[j] = sine0_[j] * turn_cosine_[j] + cosine0_[j] * turn_sine_[j];
+      cosine[j] = cosine0_[j] * turn_cosine_[j] - sine0_[j] * turn_sine_[j];
+    }
+  }
+  void SetStep(double sigma) { Turn(sigma); }
+  void Step() {
+    for (int j = 0; j < n_; ++j) {
+      const double s = sine[j], c = cosine[j];
+      sine[j] = s * turn_cosine_[j] + c * turn_sine_[j];
+      cosine[j] = c * turn_cosine_[j] - s * turn_sine_[j];
+    }
+  }
+
+  Joints sine{}, cosine{};
+
+ private:
+  void Turn(double sigma) {
+    Joints angle;
+    for (int j = 0; j < n_; ++j) angle[j] = sigma * u_[j];
+    math::SinCos(angle.data(), n_, turn_sine_.data(), turn_cosine_.data());
+  }
+
+  Joints u_;
+  int n_;
+  Joints sine0_{}, cosine0_{}, turn_sine_{}, turn_cosine_{};
+};
+
 }  // namespace
+
+// Sums over the joints that move a link, taken apart in what is the same for all samples and what
+// grows with the time `until`: delta_j = q_error_j + deviation_j.integral + tracking_j until.
+Arm::Strays Arm::BoundStrays(const Joints& u,
+                             const std::array<Deviation, kMaxDof>& deviation) const {
+  Strays strays;
+  for (int k = 0; k < n_links_; ++k) {
+    // inner and outer: sums of |u_i| for i < j, and of delta_i, as the double sum needs them.
+    double inner = 0, still_inner = 0, rate_inner = 0;
+    for (int j = 0; j <= link_joint_[k]; ++j) {
+      const double lever = lever_[k][j], rate = std::abs(u[j]);
+      const double still = q_error_[j] + deviation[j].integral, growth = tracking_error_[j];
+      strays.off[k] += still * lever;
+      strays.off_rate[k] += growth * lever;
+      strays.drift[k] += growth * lever;
+      strays.bend[k] += lever * (rate * still + rate * still_inner + still * inner);
+      strays.bend_rate[k] += lever * (rate * growth + rate * rate_inner + growth * inner);
+      inner += rate;
+      still_inner += still;
+      rate_inner += growth;
+    }
+  }
+  return strays;
+}
 
 void Arm::Predict(const RobotState& state, const Joints& previous, const Joints& command,
                   Manoeuvre* manoeuvre) const {
@@ -68,58 +132,56 @@ void Arm::Predict(const RobotState& state, const Joints& previous, const Joints&
   const double length = still ? 0.0 : path.length();
   LinkMotion motion;
   BoundAcceleration(command, &motion);
-  m.n = 1;
-  ArmPose pose;
+  const double poison = finite ? 0.0 : std::numeric_limits<double>::quiet_NaN();
+  const Strays strays = BoundStrays(command, deviation);
+  JointPath joints(state.q, command, n_, poison);
+  ArmFrames frames;
+  const auto place = [&](ManoeuvreSample* sample) {
+    Chain(joints.sine, joints.cosine, &frames);
+    PlaceLinks(frames, &sample->placement);
+    BoundSpeed(frames, sample->placement, command, &motion);
+  };
+  // One stretch over all of it tells how many are needed.
+  joints.GoTo(0.5 * length);
+  place(&m.sample[0]);
+  double way = 0;
+  for (int k = 0; k < n_links_ && finite; ++k)
+    way = std::max(way, 0.5 * length * (motion.speed[k] + 0.25 * length * motion.acceleration[k]));
+  m.n = static_cast<int>(std::clamp<double>(std::ceil(way / kHalfSpacing), 1, kMaxArmSamples));
+  const double half = 0.5 * length / m.n;
+  if (m.n > 1) {
+    joints.GoTo(half);
+    joints.SetStep(2 * half);
+  }
   for (int i = 0; i < m.n; ++i) {
     ManoeuvreSample& s = m.sample[i];
-    const double begin = length * i / m.n, end = length * (i + 1) / m.n, half = 0.5 * (end - begin);
-    const double poison = finite ? 0.0 : std::numeric_limits<double>::quiet_NaN();
-    s.q = {};
-    for (int j = 0; j < n_; ++j) s.q[j] = state.q[j] + command[j] * 0.5 * (begin + end) + poison;
-    ForwardKinematics(s.q, &pose);
-    PlaceLinks(pose, &s.placement);
-    BoundSpeed(pose, s.placement, command, &motion);
-    if (i == 0 && m.n == 1 && !still && finite) {
-      // The first, widest stretch tells how many are needed; then start over.
-      double way = 0;
-      for (int k = 0; k < n_links_; ++k)
-        way = std::max(way, half * motion.speed[k] + 0.5 * half * half * motion.acceleration[k]);
-      const double wanted = std::ceil(way / kHalfSpacing);
-      if (wanted > 1) {
-        m.n = static_cast<int>(std::min<double>(wanted, kMaxArmSamples));
-        i = -1;
-        continue;
-      }
-    }
+    const double begin = 2 * half * i, end = 2 * half * (i + 1);
+    if (i > 0) joints.Step();
+    if (m.n > 1) place(&s);
     const double from = still ? 0.0 : path.earliest(begin);
     const double until = i + 1 == m.n ? moves_s : std::max(path.latest(end), settled_s);
     const double share = still ? 0.0 : path.share(begin);
     s.t_begin_s = std::max(0.0, from - state_age_s_);
     s.t_end_s = until - state_age_s_;
-    Joints delta{}, stray{};
+    s.q = s.q_tube = s.qd = s.qd_tube = s.effort = {};
     for (int j = 0; j < n_; ++j) {
-      delta[j] = q_error_[j] + deviation[j].integral + tracking_error_[j] * until;
-      s.q_tube[j] = delta[j] + half * std::abs(command[j]);
-      stray[j] = tracking_error_[j] + (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
+      s.q[j] = state.q[j] + command[j] * 0.5 * (begin + end) + poison;
+      s.q_tube[j] = q_error_[j] + deviation[j].integral + tracking_error_[j] * until +
+                    half * std::abs(command[j]);
       // Any share of the command from none to `share` may act.
       s.qd[j] = 0.5 * share * command[j];
-      s.qd_tube[j] = 0.5 * share * std::abs(command[j]) + stray[j];
-      s.effort[j] = 0.0;
+      s.qd_tube[j] = 0.5 * share * std::abs(command[j]) + tracking_error_[j] +
+                     (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
     }
     for (int k = 0; k < n_links_; ++k) {
-      // inner and outer: sums of |u_i| for i < j, and of delta_i Lever for i <= j, as the double
-      // sum needs them.
-      double off = 0, drift = 0, bend = 0, inner = 0, delta_inner = 0;
-      for (int j = 0; j <= link_joint_[k]; ++j) {
-        const double lever = lever_[k][j], rate = std::abs(command[j]);
-        off += delta[j] * lever;
-        drift += stray[j] * lever;
-        bend += lever * (rate * delta[j] + rate * delta_inner + delta[j] * inner);
-        inner += rate;
-        delta_inner += delta[j];
-      }
-      s.reach_m[k] = off + half * motion.speed[k] + 0.5 * half * half * motion.acceleration[k];
-      s.speed_m_s[k] = share * (motion.speed[k] + half * motion.acceleration[k] + bend) + drift;
+      double drift = strays.drift[k];
+      for (int j = 0; j <= link_joint_[k] && from < settled_s; ++j)
+        drift += from < deviation[j].lasts_s ? deviation[j].rate * lever_[k][j] : 0.0;
+      s.reach_m[k] = strays.off[k] + until * strays.off_rate[k] + half * motion.speed[k] +
+                     0.5 * half * half * motion.acceleration[k];
+      s.speed_m_s[k] = share * (motion.speed[k] + half * motion.acceleration[k] + strays.bend[k] +
+                                until * strays.bend_rate[k]) +
+                       drift;
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace saferl::robot {
 namespace {
@@ -72,22 +73,73 @@ double LinkClearance(const Placement& placement, std::span<const Capsule> obstac
   return best;
 }
 
+namespace {
+
+/// An axis as a + t d, t in [0, 1], with what every pair needs of it.
+struct Segment {
+  Vec3 a, d;
+  double dd;  ///< d . d
+  double radius;
+  Ball ball;
+
+  Segment() = default;
+  explicit Segment(const Capsule& c)
+      : a(c.a),
+        d(c.b - c.a),
+        dd(Dot(d, d)),
+        radius(c.radius),
+        ball{0.5 * (c.a + c.b), 0.5 * std::sqrt(dd) + c.radius} {}
+};
+
+double Unit(double t) { return std::min(1.0, std::max(0.0, t)); }
+
+/// Parameters of the nearest points, as math::NearestCapsules has them.
+std::pair<double, double> NearestParameters(const Segment& first, const Segment& second) {
+  const Vec3 w = first.a - second.a;
+  const double uw = Dot(first.d, w), vw = Dot(second.d, w), uv = Dot(first.d, second.d);
+  const double product = first.dd * second.dd, denominator = product - uv * uv;
+  if (!(second.dd > 0)) return {first.dd > 0 ? Unit(-uw / first.dd) : 0.0, 0.0};
+  // Parallel axes leave s free.
+  double s = denominator > 1e-14 * product ? Unit((uv * vw - uw * second.dd) / denominator) : 0.0;
+  const double t = (uv * s + vw) / second.dd, clamped = Unit(t);
+  if (t != clamped && first.dd > 0) s = Unit((uv * clamped - uw) / first.dd);
+  return {s, clamped};
+}
+
+}  // namespace
+
 int NearestPairs(const Placement& placement, std::span<const Capsule> obstacles, double horizon_m,
                  int capacity, std::span<NearPair, kMaxNearPairs> out) {
-  const LinkBalls balls(placement, {});
   int n = 0;
   if (capacity <= 0) return 0;
+  std::array<Segment, kMaxLinks> link;
+  Ball all{};
+  for (int k = 0; k < placement.n_links; ++k) {
+    link[k] = Segment(placement.link_W[k]);
+    all.centre = all.centre + (1.0 / placement.n_links) * link[k].ball.centre;
+  }
+  for (int k = 0; k < placement.n_links; ++k) {
+    const double radius = Norm(link[k].ball.centre - all.centre) + link[k].ball.radius;
+    if (!(radius <= all.radius)) all.radius = radius;
+  }
   for (size_t i = 0; i < obstacles.size(); ++i) {
-    const Ball ball = Around(obstacles[i]);
-    if (Apart(balls.all, ball, horizon_m)) continue;
+    const Segment obstacle(obstacles[i]);
+    if (Apart(all, obstacle.ball, horizon_m)) continue;
     for (int k = 0; k < placement.n_links; ++k) {
       const double horizon = n == capacity ? std::min(horizon_m, out[n - 1].distance_m) : horizon_m;
-      if (Apart(balls.link[k], ball, horizon)) continue;
-      const math::Nearest nearest = math::NearestCapsules(placement.link_W[k], obstacles[i]);
-      if (!(nearest.distance <= horizon)) continue;
+      if (Apart(link[k].ball, obstacle.ball, horizon)) continue;
+      const auto [s, t] = NearestParameters(link[k], obstacle);
+      const Vec3 on_link = link[k].a + s * link[k].d;
+      const Vec3 between = obstacle.a + t * obstacle.d - on_link;
+      const double gap2 = Dot(between, between), radii = link[k].radius + obstacle.radius;
+      const double most = horizon + radii;
+      if (!(most >= 0 && gap2 <= (1 + 1e-12) * most * most)) continue;
+      const double gap = std::sqrt(gap2), distance = gap - link[k].radius - obstacle.radius;
+      if (!(distance <= horizon)) continue;
       int at = n < capacity ? n++ : capacity - 1;
-      for (; at > 0 && out[at - 1].distance_m > nearest.distance; --at) out[at] = out[at - 1];
-      out[at] = {nearest.distance, k, static_cast<int>(i), nearest.on_first, nearest.direction};
+      for (; at > 0 && out[at - 1].distance_m > distance; --at) out[at] = out[at - 1];
+      out[at] = {distance, k, static_cast<int>(i), on_link,
+                 gap > 0 ? (1.0 / gap) * between : Vec3{}};
     }
   }
   return n;

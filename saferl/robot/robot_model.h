@@ -37,12 +37,19 @@ struct Limits {
   Joints power_max{};           ///< mechanical power per joint [W]
 };
 
+/// A turning joint in W.
+struct Axis {
+  math::Vec3 origin_W, direction_W;
+};
+
 /// Where the body is at one configuration.
 struct Placement {
   int n_links = 0;
   std::array<math::Capsule, kMaxLinks>
-      link_W{};                  ///< arm: link capsules; exoskeleton: limb capsules
-  double x = 0, y = 0, yaw = 0;  ///< wheelchair: planar pose of its rectangle
+      link_W{};                       ///< arm: link capsules; exoskeleton: limb capsules
+  std::array<Axis, kMaxDof> joint{};  ///< arm: from Place() only, not in a manoeuvre's samples
+  double x = 0, y = 0, yaw = 0;       ///< wheelchair: planar pose of its rectangle
+  double cos_yaw = 1, sin_yaw = 0;
 };
 
 /// One stretch of the braking manoeuvre: all configurations between t_begin and t_end.
@@ -126,8 +133,16 @@ class RobotModel {
   virtual double Clearance(const Placement& placement, std::span<const math::Capsule> obstacles,
                            std::span<const double> reach_m, double enough_m) const = 0;
 
-  /// The nearest (link, obstacle) pairs within `horizon_m`, nearest first, at most out.size();
-  /// returns the count.
+  /// Smallest distance between everything that the manoeuvre sweeps and any obstacle, whose radius
+  /// grows by grown_m[obstacle] (empty: none); what Clearance says over all samples, in one pass
+  /// that looks only where it can matter. Distances above enough_m are reported as that. NaN in,
+  /// NaN out.
+  virtual double SweepClearance(const Manoeuvre& manoeuvre,
+                                std::span<const math::Capsule> obstacles,
+                                std::span<const double> grown_m, double enough_m) const;
+
+  /// The nearest (link, obstacle) pairs within `horizon_m`, nearest first, at most out.size() and at
+  /// most 32; returns the count. `placement` is what Place() wrote.
   virtual int Near(const RobotState& state, const Placement& placement,
                    std::span<const math::Capsule> obstacles, double horizon_m,
                    std::span<Nearness> out) const = 0;

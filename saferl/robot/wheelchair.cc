@@ -6,7 +6,9 @@
 #include <numbers>
 
 #include "absl/strings/str_cat.h"
+#include "saferl/math/trig.h"
 #include "saferl/robot/brake_path.h"
+#include "saferl/robot/rectangle_query.h"
 
 // The tube. Path time s runs from the state's stamp: age a before `now`, so hold' = hold + a,
 // reaction' = reaction + a. Truth:   pose (p, psi), rates v = lambda v_u + d_v, omega = lambda
@@ -26,6 +28,27 @@ namespace {
 /// A sample covers at most this much of the fastest point's path to either side, while samples last
 /// [m].
 constexpr double kHalfSpacing = 0.015;
+constexpr int kMaxNear = 32;  // pairs that Near() tells at most
+
+/// Arc() with the heading at the start known: half the turn is added to it once for the chord and
+/// once more for the heading at the end.
+void PlaceAlong(const Joints& q, const math::SinCosPair& start, const Joints& u, double sigma_s,
+                ManoeuvreSample* sample) {
+  const double half = 0.5 * u[1] * sigma_s;
+  const math::SinCosPair turn = math::SinCos(half);
+  const double chord =
+      u[0] * sigma_s * (std::abs(half) < 1e-4 ? 1.0 - half * half / 6.0 : turn.sin / half);
+  const double c = start.cos * turn.cos - start.sin * turn.sin,
+               s = start.sin * turn.cos + start.cos * turn.sin;
+  sample->q = {q[0] + chord * c, q[1] + chord * s, q[2] + 2.0 * half};
+  Placement& at = sample->placement;
+  at.n_links = 1;
+  at.x = sample->q[0];
+  at.y = sample->q[1];
+  at.yaw = sample->q[2];
+  at.cos_yaw = c * turn.cos - s * turn.sin;
+  at.sin_yaw = s * turn.cos + c * turn.sin;
+}
 
 /// max(0, x) that lets NaN through.
 double Positive(double x) { return x < 0 ? 0.0 : x; }
@@ -34,95 +57,6 @@ bool Finite(const Joints& v, int n) {
   double sum = 0;
   for (int i = 0; i < n; ++i) sum += v[i] * 0.0;
   return sum == 0.0;
-}
-
-/// A segment's shadow in the body frame of a footprint.
-struct Shadow {
-  double ax, ay, bx, by;
-};
-
-Shadow ToBody(const math::Capsule& c, double x, double y, double cos_yaw, double sin_yaw) {
-  const double ax = c.a.x - x, ay = c.a.y - y, bx = c.b.x - x, by = c.b.y - y;
-  return {cos_yaw * ax + sin_yaw * ay, cos_yaw * ay - sin_yaw * ax, cos_yaw * bx + sin_yaw * by,
-          cos_yaw * by - sin_yaw * bx};
-}
-
-/// Deepest parameter t of a segment a + t (b - a) that crosses the rectangle. The signed distance
-/// to a convex shape is convex along a line, so that a golden-section search converges; 44 steps
-/// leave less than 1e-9 of the segment.
-double DeepestParameter(const math::Rectangle& rectangle, const Shadow& s) {
-  constexpr double kGolden = 0.6180339887498949;
-  const auto at = [&](double t) {
-    return math::SignedDistance(rectangle, s.ax + t * (s.bx - s.ax), s.ay + t * (s.by - s.ay));
-  };
-  double low = 0, high = 1;
-  for (int i = 0; i < 44; ++i) {
-    const double left = high - kGolden * (high - low), right = low + kGolden * (high - low);
-    (at(left) < at(right) ? high : low) = at(left) < at(right) ? right : left;
-  }
-  double best = 0.5 * (low + high);
-  for (const double end : {0.0, 1.0}) {
-    if (at(end) <= at(best)) best = end;
-  }
-  return best;
-}
-
-/// Whether a segment meets the rectangle (Liang and Barsky 1984: clip against the four sides).
-bool Crosses(const math::Rectangle& r, const Shadow& s) {
-  const double dx = s.bx - s.ax, dy = s.by - s.ay;
-  const double p[4] = {-dx, dx, -dy, dy};
-  const double q[4] = {s.ax - r.rear, r.front - s.ax, s.ay + r.half_width, r.half_width - s.ay};
-  double enter = 0, leave = 1;
-  for (int i = 0; i < 4; ++i) {
-    if (p[i] == 0.0) {
-      if (q[i] < 0) return false;
-    } else if (p[i] < 0) {
-      enter = std::max(enter, q[i] / p[i]);
-    } else {
-      leave = std::min(leave, q[i] / p[i]);
-    }
-  }
-  return enter <= leave;
-}
-
-/// Parameter of the point of the segment nearest to the rectangle: where they do not meet, the
-/// nearest pair has an end of the segment or a corner of the rectangle in it.
-double NearestParameter(const math::Rectangle& r, const Shadow& s) {
-  if (Crosses(r, s)) return DeepestParameter(r, s);
-  const double dx = s.bx - s.ax, dy = s.by - s.ay, length2 = dx * dx + dy * dy;
-  double best_t = 0, best = math::SignedDistance(r, s.ax, s.ay);
-  const auto offer = [&](double t) {
-    const double distance = math::SignedDistance(r, s.ax + t * dx, s.ay + t * dy);
-    if (!(distance >= best)) {
-      best = distance;
-      best_t = t;
-    }
-  };
-  offer(1.0);
-  for (const double cx : {r.rear, r.front}) {
-    for (const double cy : {-r.half_width, r.half_width})
-      offer(std::clamp(((cx - s.ax) * dx + (cy - s.ay) * dy) / length2, 0.0, 1.0));
-  }
-  return best_t;
-}
-
-/// Nearest point of the shadow to the rectangle, in B.
-std::pair<double, double> NearestPoint(const math::Rectangle& rectangle, const Shadow& s) {
-  if (s.ax == s.bx && s.ay == s.by) return {s.ax, s.ay};
-  const double t = NearestParameter(rectangle, s);
-  return {s.ax + t * (s.bx - s.ax), s.ay + t * (s.by - s.ay)};
-}
-
-/// Outward unit gradient of the signed distance at a point in B.
-std::pair<double, double> Outward(const math::Rectangle& r, double x, double y) {
-  const double dx_front = x - r.front, dx_rear = r.rear - x;
-  const double dx = std::max(dx_front, dx_rear), sign_x = dx_front >= dx_rear ? 1.0 : -1.0;
-  const double dy = std::abs(y) - r.half_width, sign_y = y >= 0 ? 1.0 : -1.0;
-  if (dx > 0 && dy > 0) {
-    const double d = std::hypot(dx, dy);
-    return {sign_x * dx / d, sign_y * dy / d};
-  }
-  return dx >= dy ? std::pair{sign_x, 0.0} : std::pair{0.0, sign_y};
 }
 
 Status Bad(const char* field, const char* problem) {
@@ -208,8 +142,9 @@ double Wheelchair::BrakeShare(const Joints& u) const {
 double Wheelchair::PointSpeed(const Joints& u) const {
   // |(v - omega y, omega x)| over the corners: largest where both terms are.
   const math::Rectangle& r = config_.footprint;
-  return std::hypot(std::abs(u[0]) + std::abs(u[1]) * r.half_width,
-                    std::abs(u[1]) * std::max(-r.rear, r.front));
+  const double along = std::abs(u[0]) + std::abs(u[1]) * r.half_width,
+               across = std::abs(u[1]) * std::max(-r.rear, r.front);
+  return std::sqrt(along * along + across * across);
 }
 
 void Wheelchair::Place(const Joints& q, Placement* placement) const {
@@ -217,6 +152,9 @@ void Wheelchair::Place(const Joints& q, Placement* placement) const {
   placement->x = q[0];
   placement->y = q[1];
   placement->yaw = q[2];
+  const math::SinCosPair heading = math::SinCos(q[2]);
+  placement->cos_yaw = heading.cos;
+  placement->sin_yaw = heading.sin;
 }
 
 void Wheelchair::Predict(const RobotState& state, const Joints& previous, const Joints& command,
@@ -248,6 +186,8 @@ void Wheelchair::Predict(const RobotState& state, const Joints& previous, const 
   const double wanted = std::ceil(0.5 * length * point_speed / kHalfSpacing);
   m.n = wanted >= 1.0 ? static_cast<int>(std::min<double>(wanted, kMaxSamples)) : 1;
   const double poison = finite ? 0.0 : std::numeric_limits<double>::quiet_NaN();
+  const double pose_error = std::hypot(q_error_[0], q_error_[1]);
+  const math::SinCosPair start = math::SinCos(state.q[2]);
   for (int i = 0; i < m.n; ++i) {
     ManoeuvreSample& s = m.sample[i];
     const double begin = length * i / m.n, end = length * (i + 1) / m.n, half = 0.5 * (end - begin);
@@ -258,15 +198,15 @@ void Wheelchair::Predict(const RobotState& state, const Joints& previous, const 
     const double share = std::isinf(rho) ? 0.0 : path.share(begin);
     s.t_begin_s = Positive(from - state_age_s_);
     s.t_end_s = until - state_age_s_;
-    s.q = Arc(state.q, command, 0.5 * (begin + end));
+    PlaceAlong(state.q, start, command, 0.5 * (begin + end), &s);
     s.q[0] += poison;
+    s.placement.x += poison;
     const double yaw_tube = q_error_[2] + deviation[1].integral + tracking_error_[1] * until;
     const double drift =
         deviation[0].integral + tracking_error_[0] * until + std::abs(command[0]) * end * yaw_tube;
     const double along = drift + half * std::abs(command[0]);
     s.q_tube = {q_error_[0] + along, q_error_[1] + along, yaw_tube + half * std::abs(command[1])};
-    s.reach_m[0] =
-        std::hypot(q_error_[0], q_error_[1]) + drift + corner_m_ * yaw_tube + half * point_speed;
+    s.reach_m[0] = pose_error + drift + corner_m_ * yaw_tube + half * point_speed;
     Joints rate{};
     for (int j = 0; j < 2; ++j) {
       rate[j] = tracking_error_[j] + (from < deviation[j].lasts_s ? deviation[j].rate : 0.0);
@@ -276,7 +216,6 @@ void Wheelchair::Predict(const RobotState& state, const Joints& previous, const 
       s.effort[j] = 0.0;
     }
     s.speed_m_s[0] = share * point_speed + PointSpeed(rate);
-    Place(s.q, &s.placement);
   }
 }
 
@@ -293,7 +232,7 @@ Joints Wheelchair::Brake(const RobotState&, const Joints& previous) const {
 
 double Wheelchair::Clearance(const Placement& placement, std::span<const math::Capsule> obstacles,
                              std::span<const double> reach_m, double enough_m) const {
-  const double c = std::cos(placement.yaw), s = std::sin(placement.yaw);
+  const double c = placement.cos_yaw, s = placement.sin_yaw;
   const double centre_x = placement.x + c * centre_x_m_, centre_y = placement.y + s * centre_x_m_;
   const double reach = reach_m.empty() ? 0.0 : reach_m[0];
   const double bad = (centre_x + centre_y + reach) * 0.0;
@@ -307,9 +246,8 @@ double Wheelchair::Clearance(const Placement& placement, std::span<const math::C
                          (hx == 0 && hy == 0 ? 0.0 : std::sqrt(hx * hx + hy * hy));
     if (limit < 0 || mx * mx + my * my > limit * limit) continue;
     const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
-    const auto [x, y] = NearestPoint(config_.footprint, shadow);
-    const double distance = math::SignedDistance(config_.footprint, x, y) - obstacle.radius - reach;
-    if (std::isnan(distance + x + y)) return std::numeric_limits<double>::quiet_NaN();
+    const double distance = RectangleDistance(config_.footprint, shadow) - obstacle.radius - reach;
+    if (std::isnan(distance)) return distance;
     best = std::min(best, distance);
   }
   return best;
@@ -318,31 +256,46 @@ double Wheelchair::Clearance(const Placement& placement, std::span<const math::C
 int Wheelchair::Near(const RobotState&, const Placement& placement,
                      std::span<const math::Capsule> obstacles, double horizon_m,
                      std::span<Nearness> out) const {
-  const double c = std::cos(placement.yaw), s = std::sin(placement.yaw);
+  const double c = placement.cos_yaw, s = placement.sin_yaw;
   const double centre_x = placement.x + c * centre_x_m_, centre_y = placement.y + s * centre_x_m_;
-  const int capacity = static_cast<int>(out.size());
+  const int capacity = std::min(kMaxNear, static_cast<int>(out.size()));
+  if (capacity == 0) return 0;
+  struct Close {
+    double distance;
+    int obstacle;
+  };
+  std::array<Close, kMaxNear> close;
   int n = 0;
   for (size_t i = 0; i < obstacles.size(); ++i) {
     const math::Capsule& obstacle = obstacles[i];
     const double hx = 0.5 * (obstacle.b.x - obstacle.a.x), hy = 0.5 * (obstacle.b.y - obstacle.a.y);
-    const double mx = obstacle.a.x + hx - centre_x, my = obstacle.a.y + hy - centre_y;
-    const double horizon =
-        n == capacity && n > 0 ? std::min(horizon_m, out[n - 1].distance_m) : horizon_m;
-    const double limit = horizon + radius_m_ + obstacle.radius +
-                         (hx == 0 && hy == 0 ? 0.0 : std::sqrt(hx * hx + hy * hy));
+    const double x = obstacle.a.x + hx, y = obstacle.a.y + hy;
+    const double mx = x - centre_x, my = y - centre_y;
+    const double horizon = n == capacity ? std::min(horizon_m, close[n - 1].distance) : horizon_m;
+    // Disc against disc, then the shadow's middle against the rectangle: lower bounds.
+    const double around = horizon + obstacle.radius + std::abs(hx) + std::abs(hy);
+    const double limit = around + radius_m_;
     if (!(limit >= 0 && mx * mx + my * my <= limit * limit)) continue;
+    const double px = x - placement.x, py = y - placement.y;
+    if (math::SignedDistance(config_.footprint, c * px + s * py, c * py - s * px) > around)
+      continue;
     const Shadow shadow = ToBody(obstacle, placement.x, placement.y, c, s);
-    const auto [x, y] = NearestPoint(config_.footprint, shadow);
-    const double distance = math::SignedDistance(config_.footprint, x, y) - obstacle.radius;
-    if (!(distance <= horizon) || capacity == 0) continue;
+    const double distance = RectangleDistance(config_.footprint, shadow) - obstacle.radius;
+    if (!(distance <= horizon)) continue;
     int at = n < capacity ? n++ : capacity - 1;
-    for (; at > 0 && out[at - 1].distance_m > distance; --at) out[at] = out[at - 1];
+    for (; at > 0 && close[at - 1].distance > distance; --at) close[at] = close[at - 1];
+    close[at] = {distance, static_cast<int>(i)};
+  }
+  for (int k = 0; k < n; ++k) {
+    const math::Capsule& obstacle = obstacles[static_cast<size_t>(close[k].obstacle)];
+    const auto [x, y] =
+        NearestPoint(config_.footprint, ToBody(obstacle, placement.x, placement.y, c, s));
     const auto [gx, gy] = Outward(config_.footprint, x, y);
-    out[at] = Nearness{};
-    out[at].distance_m = distance;
-    out[at].gradient[0] = -gx;
-    out[at].gradient[1] = gx * y - gy * x;
-    out[at].obstacle = static_cast<int>(i);
+    out[k] = Nearness{};
+    out[k].distance_m = close[k].distance;
+    out[k].gradient[0] = -gx;
+    out[k].gradient[1] = gx * y - gy * x;
+    out[k].obstacle = close[k].obstacle;
   }
   return n;
 }

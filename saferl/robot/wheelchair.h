@@ -70,6 +70,8 @@ class Wheelchair final : public RobotModel {
   Joints Brake(const RobotState& state, const Joints& previous) const override;
   double Clearance(const Placement& placement, std::span<const math::Capsule> obstacles,
                    std::span<const double> reach_m, double enough_m) const override;
+  double SweepClearance(const Manoeuvre& manoeuvre, std::span<const math::Capsule> obstacles,
+                        std::span<const double> grown_m, double enough_m) const override;
   int Near(const RobotState& state, const Placement& placement,
            std::span<const math::Capsule> obstacles, double horizon_m,
            std::span<Nearness> out) const override;

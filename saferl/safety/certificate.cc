@@ -7,8 +7,7 @@
 namespace saferl::safety {
 
 double ProofMargins(const SafetyModel& model, const Situation& situation,
-                    const robot::Manoeuvre& manoeuvre,
-                    std::array<double, kNumConstraints>* margins) {
+                    const robot::Manoeuvre& manoeuvre, Margins* margins) {
   margins->fill(std::numeric_limits<double>::infinity());
   double worst = std::numeric_limits<double>::infinity();
   for (const auto& constraint : model.proof) {
@@ -20,11 +19,24 @@ double ProofMargins(const SafetyModel& model, const Situation& situation,
 }
 
 bool Prove(const SafetyModel& model, const robot::Joints& candidate, Situation* situation,
-           robot::Manoeuvre* manoeuvre, std::array<double, kNumConstraints>* margins) {
+           robot::Manoeuvre* manoeuvre, Margins* margins, size_t* first_failure) {
   situation->candidate = candidate;
   situation->robot->Predict(situation->observation->robot, situation->previous, candidate,
                             manoeuvre);
-  return ProofMargins(model, *situation, *manoeuvre, margins) >= 0;
+  if (first_failure == nullptr) return ProofMargins(model, *situation, *manoeuvre, margins) >= 0;
+  margins->fill(std::numeric_limits<double>::infinity());
+  const size_t n = model.proof.size(), start = *first_failure < n ? *first_failure : 0;
+  for (size_t i = 0; i < n; ++i) {
+    // The constraint that failed last, then the others in their order.
+    const size_t at = i == 0 ? start : (i <= start ? i - 1 : i);
+    const Constraint& constraint = *model.proof[at];
+    double& margin = (*margins)[static_cast<size_t>(constraint.id())];
+    margin = MinOrNan(margin, constraint.Margin(*situation, *manoeuvre));
+    if (margin >= 0) continue;
+    *first_failure = at;
+    return false;
+  }
+  return situation->state_usable;
 }
 
 }  // namespace saferl::safety

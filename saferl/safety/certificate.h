@@ -20,14 +20,18 @@ namespace saferl::safety {
 void AssembleSituation(const SafetyModel& model, const robot::Observation& observation,
                        int64_t now_ns, const robot::Joints& previous, Situation* situation);
 
+using Margins = std::array<double, kNumConstraints>;
+
 /// Margin of every constraint of model.proof over the manoeuvre of situation.candidate (+inf for
 /// the others); returns the worst, NaN when any is NaN.
 double ProofMargins(const SafetyModel& model, const Situation& situation,
-                    const robot::Manoeuvre& manoeuvre,
-                    std::array<double, kNumConstraints>* margins);
+                    const robot::Manoeuvre& manoeuvre, Margins* margins);
 
 /// Predicts the sweep of `candidate` into `manoeuvre`, judges it, and says whether it is proved.
+/// With `first_failure` it stops at the first constraint that is not kept, which is left there as
+/// an index into model.proof and comes first next time: only its margin is then told, the others
+/// are +inf. A command that is proved has all its margins either way.
 bool Prove(const SafetyModel& model, const robot::Joints& candidate, Situation* situation,
-           robot::Manoeuvre* manoeuvre, std::array<double, kNumConstraints>* margins);
+           robot::Manoeuvre* manoeuvre, Margins* margins, size_t* first_failure = nullptr);
 
 }  // namespace saferl::safety

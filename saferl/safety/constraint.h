@@ -73,6 +73,9 @@ struct Situation {
   math::Vec3 static_center_W;
   double static_reach_m = 0;
   std::array<math::Capsule, robot::kMaxLidar + 32> static_W{};
+  /// Where each beam points in the body frame; filled anew when the number of beams changes.
+  int n_beams = 0;
+  std::array<double, robot::kMaxLidar> beam_cos{}, beam_sin{};
 };
 
 /// Rows for the QP: a' u <= b, with the constraint each came from.

@@ -3,32 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "saferl/safety/certificate.h"
 #include "saferl/safety/constraints/constraints.h"
+#include "saferl/safety/search.h"
 
 namespace saferl::safety {
 namespace {
 
 using robot::Joints;
-using Margins = std::array<double, kNumConstraints>;
-
-/// What the search has found: the best proved command so far.
-struct Found {
-  bool proved = false;
-  Joints u{};
-};
 
 bool IsFinite(const Joints& u, int n) {
   for (int i = 0; i < n; ++i) {
     if (!std::isfinite(u[i])) return false;
   }
   return true;
-}
-
-double Distance(const SafetyModel& model, const Joints& a, const Joints& b) {
-  double sum = 0;
-  for (int i = 0; i < model.robot->n(); ++i) sum += model.weight[i] * (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum);
 }
 
 /// Standing still: zero for a velocity robot, gravity held and motion damped for a torque robot.
@@ -95,52 +82,6 @@ bool SolveRows(const SafetyModel& model, const Joints& lower, const Joints& uppe
   return true;
 }
 
-class Search {
- public:
-  Search(const SafetyModel& model, FilterData* data, FilterResult* result)
-      : model_(model), data_(data), result_(result) {}
-
-  /// Proves `u`; a success replaces what was found when it is nearer to the wish.
-  bool Try(const Joints& u) {
-    last_ = u;
-    last_proved_ = Prove(model_, u, &data_->situation, &data_->manoeuvre, &result_->margin);
-    if (last_proved_) {
-      const double distance = Distance(model_, u, data_->situation.wanted);
-      if (!found_.proved || distance < distance_) {
-        found_ = {true, u};
-        distance_ = distance;
-      }
-    }
-    return last_proved_;
-  }
-
-  /// Between `from`, proved, and `to`, not proved: the proved command farthest from `from`.
-  void Bisect(Joints from, Joints to) {
-    for (int k = 0; k < model_.max_bisections; ++k) {
-      Joints middle{};
-      for (int i = 0; i < model_.robot->n(); ++i) middle[i] = 0.5 * (from[i] + to[i]);
-      (Try(middle) ? from : to) = middle;
-      ++result_->bisections;
-    }
-  }
-
-  /// Leaves manoeuvre and margins those of `u`.
-  void Settle(const Joints& u) {
-    if (!(last_ == u)) Try(u);
-  }
-
-  const Found& found() const { return found_; }
-
- private:
-  const SafetyModel& model_;
-  FilterData* data_;
-  FilterResult* result_;
-  Found found_;
-  double distance_ = 0;
-  Joints last_{};
-  bool last_proved_ = false;
-};
-
 /// Steps 1 to 3: a freshly proved command near the wish, if there is one.
 void FindNear(const SafetyModel& model, FilterData* data, FilterResult* result, Search* search) {
   Situation& s = data->situation;
@@ -156,25 +97,26 @@ void FindNear(const SafetyModel& model, FilterData* data, FilterResult* result, 
   const bool free = Satisfies(data->rows, n, goal);
   if (free && search->Try(goal)) return;
   if (!free) {
-    const bool solved = SolveRows(model, lower, upper, data, &goal);
+    if (!SolveRows(model, lower, upper, data, &goal)) goal = s.wanted;
     result->qp_status = data->solution.status;
     result->qp_iterations = static_cast<uint16_t>(data->solution.iterations);
-    if (solved && search->Try(goal)) return;
-    if (!solved) goal = s.wanted;
+    if (search->Try(goal)) return;
   }
+  const Margins goal_margin = search->last().margin;
   if (!IsFinite(s.brake, n)) return;
-  if (search->Try(s.brake)) search->Bisect(s.brake, goal);
+  if (search->Try(s.brake))
+    result->bisections = static_cast<uint8_t>(search->Between(goal, goal_margin));
   // Each component alone: turning in place where driving is not possible, and the reverse.
   for (int i = 0; i < n && n == 2; ++i) {
     Joints one = s.brake;
     one[i] = goal[i];
-    if (!(one == goal) && !(one == s.brake)) search->Try(one);
+    if (!(one == goal) && !(one == s.brake) && search->Nearer(one)) search->Try(one);
   }
 }
 
-void UpdatePlan(bool fresh, int64_t now_ns, const robot::Manoeuvre& manoeuvre, StoredPlan* plan) {
+void UpdatePlan(bool fresh, int64_t now_ns, double stop_time_s, StoredPlan* plan) {
   if (fresh) {
-    *plan = {true, now_ns, manoeuvre.stop_time_s, 0};
+    *plan = {true, now_ns, stop_time_s, 0};
   } else {
     ++plan->steps_taken;
   }
@@ -193,7 +135,7 @@ FilterResult Filter(const SafetyModel& model, const robot::Observation& observat
   const Joints wish = usable ? wanted : GentleStandstill(s);
   std::copy_n(wish.begin(), n, s.wanted.begin());
 
-  Search search(model, data, &result);
+  Search search(model, data);
   if (mode < Mode::kControlledStop) {
     FindNear(model, data, &result, &search);
   } else {
@@ -203,21 +145,22 @@ FilterResult Filter(const SafetyModel& model, const robot::Observation& observat
 
   if (search.found().proved) {
     result.command = search.found().u;
-    search.Settle(result.command);
+    result.margin = search.found().margin;
+    result.stop_time_s = search.found().stop_time_s;
     result.proof = Proof::kFresh;
   } else {
     result.command = data->plan.proved ? s.brake : Standstill(s);
-    search.Settle(result.command);
+    Prove(model, result.command, &s, &data->manoeuvre, &result.margin);
+    result.stop_time_s = data->manoeuvre.stop_time_s;
     result.proof = data->plan.proved ? Proof::kStoredPlan : Proof::kNone;
     const double since_s = 1e-9 * static_cast<double>(now_ns - data->plan.proved_at_ns);
     const bool overdue = !(since_s <= data->plan.stop_time_s + model.robot->hold_s());
     const Reason found = overdue ? Reason::kFilterRepeated : Reason::kFilterInfeasible;
     result.reason = mode < Mode::kControlledStop ? found : Reason::kNone;
   }
-  UpdatePlan(result.proof == Proof::kFresh, now_ns, data->manoeuvre, &data->plan);
-  result.distortion = Distance(model, result.command, s.wanted);
+  UpdatePlan(result.proof == Proof::kFresh, now_ns, result.stop_time_s, &data->plan);
+  result.distortion = search.Distance(result.command);
   result.intervened = !(result.command == s.wanted);
-  result.stop_time_s = data->manoeuvre.stop_time_s;
   return result;
 }
 

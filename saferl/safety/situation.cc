@@ -3,6 +3,7 @@
 #include <limits>
 #include <numbers>
 
+#include "saferl/math/trig.h"
 #include "saferl/safety/certificate.h"
 #include "saferl/safety/constraints/constraints.h"
 
@@ -47,6 +48,18 @@ double TravelBound_m(const robot::RobotModel& robot, double speed_m_s) {
   return 1.3 * (v * hold + 0.5 * v * v / robot.limits().brake[0]) + 0.2;
 }
 
+/// Beam 0 points backward, the others follow counter-clockwise.
+void AimBeams(int n, Situation* s) {
+  if (s->n_beams == n) return;
+  for (int i = 0; i < n; ++i) {
+    const math::SinCosPair beam =
+        math::SinCos(-std::numbers::pi + 2 * std::numbers::pi / n * static_cast<double>(i));
+    s->beam_cos[i] = beam.cos;
+    s->beam_sin[i] = beam.sin;
+  }
+  s->n_beams = n;
+}
+
 void AddLidar(const SafetyModel& model, const robot::Observation& observation, double speed_m_s,
               Situation* s) {
   const int n = observation.n_lidar;
@@ -55,43 +68,42 @@ void AddLidar(const SafetyModel& model, const robot::Observation& observation, d
     s->static_W[s->n_static++] = {{kNan, kNan, kNan}, {kNan, kNan, kNan}, kNan};
     return;
   }
+  AimBeams(n, s);
   const double step = 2 * std::numbers::pi / n;
-  const double cos_step = std::cos(step), sin_step = std::sin(step),
-               cos_half = std::cos(0.5 * step);
-  const double cos_yaw = std::cos(s->placement.yaw), sin_yaw = std::sin(s->placement.yaw);
+  const double cos_yaw = s->placement.cos_yaw, sin_yaw = s->placement.sin_yaw;
   const math::Vec3 l = model.p_BLidar;
   const double x = s->placement.x + cos_yaw * l.x - sin_yaw * l.y;
   const double y = s->placement.y + sin_yaw * l.x + cos_yaw * l.y;
   // Ranges beyond `far_m` lie outside the disc whatever the bearing.
-  const double far_m = (s->static_reach_m + std::hypot(l.x, l.y)) / cos_half;
+  const double far_m =
+      (s->static_reach_m + std::sqrt(l.x * l.x + l.y * l.y)) / std::cos(0.5 * step);
   // Robot and lidar may have been measured at different times.
   const double lag_s =
       1e-9 * static_cast<double>(std::abs(observation.robot.stamp_ns - observation.lidar_stamp_ns));
   const double turn_rad_s = std::max(std::abs(observation.robot.qd[1]), std::abs(s->previous[1]));
+  const double moved = lag_s > 0 ? lag_s * (speed_m_s + turn_rad_s * far_m) : 0.0;
   // The ranges are relative to the body: shapes are placed from the same measured pose that the
   // sweep starts from, so the pose's own error, which every reach_m contains, does not stand
   // between them.
   const robot::Joints pose_error = model.robot->state_error_q();
   const double shared_m =
       std::hypot(pose_error[0], pose_error[1]) + model.base_radius_m * pose_error[2];
-  double c = -cos_yaw, sn = -sin_yaw;  // beam 0 points backward
+  const auto end_of = [&](int i, double range) -> math::Vec3 {
+    const double c = cos_yaw * s->beam_cos[i] - sin_yaw * s->beam_sin[i];
+    const double sn = sin_yaw * s->beam_cos[i] + cos_yaw * s->beam_sin[i];
+    return {x + range * c, y + range * sn, 0};
+  };
   for (int i = 0; i < n; ++i) {
-    const double next_c = c * cos_step - sn * sin_step, next_s = sn * cos_step + c * sin_step;
+    const int next = i + 1 < n ? i + 1 : 0;
     const double r0 = static_cast<double>(observation.lidar_m[i]);
-    const double r1 = static_cast<double>(observation.lidar_m[i + 1 < n ? i + 1 : 0]);
+    const double r1 = static_cast<double>(observation.lidar_m[next]);
     const double nearer = std::min(r0, r1);
-    if (!(nearer > far_m)) {
-      const double d0 = std::min(r0, far_m), d1 = std::min(r1, far_m);
-      const double unseen = std::max(model.lidar_fill_m, nearer * step);
-      const double moved = lag_s > 0 ? lag_s * (speed_m_s + turn_rad_s * far_m) : 0.0;
-      // A range that is not a number must not be lost in std::min.
-      const double poison = (r0 < 0 || r1 < 0 || std::isnan(r0 + r1)) ? kNan : 0.0;
-      s->static_W[s->n_static++] = {{x + d0 * c, y + d0 * sn, 0},
-                                    {x + d1 * next_c, y + d1 * next_s, 0},
-                                    model.lidar_error_m + unseen + moved - shared_m + poison};
-    }
-    c = next_c;
-    sn = next_s;
+    if (nearer > far_m) continue;
+    const double unseen = std::max(model.lidar_fill_m, nearer * step);
+    // A range that is not a number must not be lost in std::min.
+    const double poison = (r0 < 0 || r1 < 0 || std::isnan(r0 + r1)) ? kNan : 0.0;
+    s->static_W[s->n_static++] = {end_of(i, std::min(r0, far_m)), end_of(next, std::min(r1, far_m)),
+                                  model.lidar_error_m + unseen + moved - shared_m + poison};
   }
 }
 

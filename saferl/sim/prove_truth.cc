@@ -57,6 +57,7 @@ void TrueRanges(const World& world, double x, double y, double yaw, double max_r
                 std::span<double> ranges) {
   const int beams = static_cast<int>(ranges.size());
   const double two_pi = 2.0 * std::numbers::pi, step = two_pi / beams;
+  const double cos_step = std::cos(step), sin_step = std::sin(step);
   std::fill(ranges.begin(), ranges.end(), std::numeric_limits<double>::infinity());
   for (const Wall& wall : world.walls()) {
     const double ax = wall.a.x - x, ay = wall.a.y - y, bx = wall.b.x - x, by = wall.b.y - y;
@@ -70,9 +71,15 @@ void TrueRanges(const World& world, double x, double y, double yaw, double max_r
     const int first = static_cast<int>(std::ceil(begin / step));
     const int last = static_cast<int>(std::floor((begin + span) / step));
     const double ux = bx - ax, uy = by - ay;
+    // Directions of the beams, turned from one to the next.
+    const double angle = yaw - std::numbers::pi + first * step;
+    double c = std::cos(angle), s = std::sin(angle);
     for (int k = first; k <= last; ++k) {
-      const double angle = yaw - std::numbers::pi + k * step;
-      const double c = std::cos(angle), s = std::sin(angle);
+      if (k > first) {
+        const double turned = c * cos_step - s * sin_step;
+        s = s * cos_step + c * sin_step;
+        c = turned;
+      }
       const double denominator = c * uy - s * ux;
       if (denominator == 0) continue;
       const double range = (ax * uy - ay * ux) / denominator;

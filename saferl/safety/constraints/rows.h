@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "saferl/math/geometry.h"
 #include "saferl/safety/constraint.h"
 
 namespace saferl::safety {
@@ -61,37 +60,6 @@ inline double BrakeAlong(const Situation& s, const robot::Joints& gradient) {
 /// False for a robot that is worn: bystanders and furniture are not its promise.
 inline bool MovesAmongThings(const robot::RobotModel& robot) {
   return robot.kind() != robot::Kind::kExoskeleton;
-}
-
-/// A ball (or, for a wheeled base, a disc on the floor) around everything that a manoeuvre sweeps.
-struct Bound {
-  math::Vec3 center_W;
-  double radius_m = 0;
-  bool planar = false;
-};
-inline Bound BoundOf(const robot::Placement& placement, double base_radius_m) {
-  if (base_radius_m > 0) return {{placement.x, placement.y, 0}, base_radius_m, true};
-  Bound bound;
-  for (int i = 0; i < placement.n_links; ++i) {
-    bound.center_W = bound.center_W + placement.link_W[i].a + placement.link_W[i].b;
-  }
-  bound.center_W = (0.5 / std::max(1, placement.n_links)) * bound.center_W;
-  for (int i = 0; i < placement.n_links; ++i) {
-    const math::Capsule& c = placement.link_W[i];
-    bound.radius_m = std::max({bound.radius_m, c.radius + math::Norm(c.a - bound.center_W),
-                               c.radius + math::Norm(c.b - bound.center_W)});
-  }
-  return bound;
-}
-
-/// Distance from a point to a capsule's surface, in the plane or in space; never above the true
-/// one.
-inline double PointDistance(math::Vec3 p, math::Capsule c, bool planar) {
-  if (planar) p.z = c.a.z = c.b.z = 0;
-  const math::Vec3 axis = c.b - c.a;
-  const double length2 = math::Dot(axis, axis);
-  const double t = length2 > 0 ? std::clamp(math::Dot(p - c.a, axis) / length2, 0.0, 1.0) : 0.0;
-  return math::Norm(c.a + t * axis - p) - c.radius;
 }
 
 }  // namespace saferl::safety

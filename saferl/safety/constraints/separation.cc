@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "saferl/safety/constraints/constraints.h"
-#include "saferl/safety/constraints/sweep.h"
+#include "saferl/safety/constraints/rows.h"
 
 namespace saferl::safety {
 namespace {
@@ -53,7 +53,7 @@ class Separation final : public Constraint {
     std::array<double, robot::kMaxParts> grown;
     const size_t n = Collect(s, &part, &grown);
     for (size_t i = 0; i < n; ++i) grown[i] *= m.stop_time_s;
-    return SweepClearance(s, m, {part.data(), n}, {grown.data(), n});
+    return s.robot->SweepClearance(m, {part.data(), n}, {grown.data(), n}, kReportedClearance_m);
   }
 
  private:
