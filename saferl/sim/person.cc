@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, kNumPersonKinds> kNames = {
 
 constexpr double kPatience_s = 1.5;  // no progress against one's will
 constexpr double kProgress = 0.10;   // [m or rad] that counts as progress
-constexpr double kTurned_rad = 0.6;  // a chair that swings to and fro by less does not get on
+constexpr double kTurned_rad = 0.4;  // a chair that swings to and fro by less does not get on
 constexpr double kBackOut_s = 2.0;
 
 /// Largest deflection of component i, in the command unit (finite also where the robot has no
