@@ -18,7 +18,7 @@ void SeenPeople::Watch(int64_t now_ns, std::span<const robot::HumanPart> people,
   const int n = static_cast<int>(std::min(people.size(), seen_.size()));
   const bool known = n == n_ && dt > 1e-6 && dt < 0.5;
   standing_.clear();
-  nearest_m_ = std::numeric_limits<double>::infinity();
+  ahead_m_ = behind_m_ = std::numeric_limits<double>::infinity();
   for (int i = 0; i < n; ++i) {
     Seen& one = seen_[static_cast<size_t>(i)];
     const math::Capsule& capsule = people[static_cast<size_t>(i)].capsule_W;
@@ -27,7 +27,9 @@ void SeenPeople::Watch(int64_t now_ns, std::span<const robot::HumanPart> people,
     one.velocity = known ? one.velocity + kNewest * (velocity - one.velocity) : velocity;
     one.disc = {p, capsule.radius};
     one.gap_m = Distance(body, p) - capsule.radius;
-    nearest_m_ = std::min(nearest_m_, one.gap_m);
+    const bool ahead = ToBody({body.x, body.y, body.yaw}, p).x > 0;
+    double& nearest = ahead ? ahead_m_ : behind_m_;
+    nearest = std::min(nearest, one.gap_m);
     if (!known || Norm(one.velocity) > kWalking_m_s) one.moved_ns = now_ns;
     if (now_ns - one.moved_ns > kStanding_ns) standing_.push_back(one.disc);
   }

@@ -4,6 +4,7 @@
 //
 // Units: m, m/s, s. Frame: W. Errors: none; more people than kMaxParts are not seen. RT: no.
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <vector>
@@ -19,8 +20,11 @@ class SeenPeople {
   void Watch(int64_t now_ns, std::span<const robot::HumanPart> people, const Box& body);
 
   int n() const { return n_; }
-  /// Gap between the nearest person and the robot now [m]; +inf without people.
-  double nearest_m() const { return nearest_m_; }
+  /// Gap between the robot and the nearest person now [m]; +inf without people.
+  double nearest_m() const { return std::min(ahead_m_, behind_m_); }
+  /// The same to whoever stands before or behind the middle of the robot.
+  double ahead_m() const { return ahead_m_; }
+  double behind_m() const { return behind_m_; }
   /// How much more room than `room_m` the body leaves everybody `t_s` from now, if they walk on;
   /// negative: too near. Whoever is nearer already may stay as near.
   double Spare(const Box& body, double t_s, double room_m) const;
@@ -39,7 +43,7 @@ class SeenPeople {
   };
   int64_t watched_ns_ = 0;
   int n_ = 0;
-  double nearest_m_ = 0;
+  double ahead_m_ = 0, behind_m_ = 0;
   std::array<Seen, robot::kMaxParts> seen_{};
   std::vector<Disc> standing_;
 };

@@ -210,16 +210,23 @@ class WheelchairSkill final : public Skill {
     return field_->At(p) + shortage;
   }
 
-  /// The share of `u` that the chair can do beside the nearest person: rest must come before that
-  /// person can arrive. Whoever drives the chair knows that it slows down there.
-  robot::Joints Eased(robot::Joints u) const {
+  /// The share of `u` that the chair can do near people: rest must come before the nearest one can
+  /// arrive, and before the way between them is used up by both. Whoever drives the chair knows that
+  /// it slows down there.
+  robot::Joints Eased(const robot::Joints& u) const {
+    const robot::Joints& brake = robot_->limits().brake;
     const double hold = robot_->hold_s() + robot_->period_s() + robot_->state_age_s();
     const double time =
         std::max(kCreep_s, (people_.nearest_m() - kSeenError_m) / kWalking_m_s - hold);
+    const double gap = (u[0] < 0 ? people_.behind_m() : people_.ahead_m()) - kSeenError_m;
+    // v (hold + v / 2 brake) + walking (hold + v / brake) = gap
+    const double left = std::max(0.0, gap - kWalking_m_s * hold);
+    const double b = brake[0] * hold + kWalking_m_s;
+    const double speed = std::max(kCreep_s * brake[0], std::sqrt(b * b + 2 * brake[0] * left) - b);
     double share = 1;
+    if (std::abs(u[0]) > speed) share = speed / std::abs(u[0]);
     for (int i = 0; i < 2; ++i) {
-      const double most = time * robot_->limits().brake[i];
-      if (std::abs(u[i]) > most) share = std::min(share, most / std::abs(u[i]));
+      if (std::abs(u[i]) > time * brake[i]) share = std::min(share, time * brake[i] / std::abs(u[i]));
     }
     return {share * u[0], share * u[1]};
   }
