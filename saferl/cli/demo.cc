@@ -27,7 +27,7 @@ struct Driver {
 constexpr std::array kDrivers = {
     Driver{sim::PersonKind::kExpert, "expert", "looks ahead, steers well"},
     Driver{sim::PersonKind::kNovice, "novice", "reacts late, oversteers, cuts corners"},
-    Driver{sim::PersonKind::kLaggy, "laggy", "commands arrive 0.4 s late"},
+    Driver{sim::PersonKind::kLaggy, "laggy", "repeats the last command, for 0.7 s on average"},
     Driver{sim::PersonKind::kNoisy, "noisy", "the stick jumps at random"},
     Driver{sim::PersonKind::kTremor, "tremor", "a trembling hand, 4 to 8 Hz"},
     Driver{sim::PersonKind::kBiased, "biased", "always pulls to one side"},

@@ -71,11 +71,11 @@ TEST_P(TickRt, StopsAsQuietlyAsItDrives) {
   EXPECT_EQ(counts.allocations + counts.frees + counts.locks, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Robots, TickRt,
-                         testing::Combine(testing::Values("wheelchair", "arm7", "exoskeleton"),
-                                          testing::Values(Arbitration::kConfidence,
-                                                          Arbitration::kValue,
-                                                          Arbitration::kHindsight)));
+INSTANTIATE_TEST_SUITE_P(
+    Robots, TickRt,
+    testing::Combine(testing::Values("wheelchair", "arm7", "exoskeleton"),
+                     testing::Values(Arbitration::kConfidence, Arbitration::kValue,
+                                     Arbitration::kHindsight, Arbitration::kNeed)));
 
 }  // namespace
 }  // namespace saferl::control

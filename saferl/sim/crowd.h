@@ -36,13 +36,13 @@ class Crowd {
   struct Walker {
     double at_m = 0;  ///< along the way; aside: where it comes back to it
     int direction = 1;
-    double rest_s = 0;        ///< of a pause
-    double blocked_s = 0;     ///< without getting on
-    bool sent_back = false;   ///< turned round by a body in the way
-    bool aside = false;       ///< off the way, round a body
-    double left_m = 0;        ///< where it left the way
-    double nearest_m = 0;     ///< to where it comes back, at best so far
-    double side = 1;          ///< 1: passes with the body on its right
+    double rest_s = 0;       ///< of a pause
+    double blocked_s = 0;    ///< without getting on
+    bool sent_back = false;  ///< turned round by a body in the way
+    bool aside = false;      ///< off the way, round a body
+    double left_m = 0;       ///< where it left the way
+    double nearest_m = 0;    ///< to where it comes back, at best so far
+    double side = 1;         ///< 1: passes with the body on its right
   };
   /// False when a step to `next` comes too near to the body or, off the way, to anything else.
   bool Free(size_t i, Point next, const Box& body) const;

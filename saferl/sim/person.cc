@@ -14,8 +14,9 @@ constexpr std::array<std::string_view, kNumPersonKinds> kNames = {
     "expert", "novice", "laggy",          "noisy",  "tremor",
     "biased", "absent", "goal_switching", "hostile"};
 
-constexpr double kPatience_s = 1.5;  // no progress against one's will
-constexpr double kProgress = 0.10;   // [m or rad] that counts as progress
+constexpr double kRepeats = 0.85, kDecision_s = 0.1;  // of laggy people
+constexpr double kPatience_s = 1.5;                   // no progress against one's will
+constexpr double kProgress = 0.10;                    // [m or rad] that counts as progress
 constexpr double kTurned_rad = 0.4;  // a chair that swings to and fro by less does not get on
 constexpr double kBackOut_s = 2.0;
 
@@ -79,10 +80,9 @@ control::HumanInput Person::Act(const Sight& sight) {
       break;
     }
     case PersonKind::kLaggy:
-      u = Delayed(u, sight.now_ns, 0.4);
       if (t >= held_until_s_) {
-        held_ = u;
-        held_until_s_ = t + 0.2;
+        held_until_s_ = t + kDecision_s;
+        if (!random_.Chance(kRepeats)) held_ = u;
       }
       u = held_;
       break;

@@ -6,10 +6,10 @@
 namespace saferl::sim {
 namespace {
 
-constexpr double kWalking_m_s = 0.2;        // slower counts as standing
+constexpr double kWalking_m_s = 0.2;  // slower counts as standing
 constexpr int64_t kStanding_ns = 400'000'000;
-constexpr double kAhead_s = 3.0;            // how far ahead walkers are taken to keep their course
-constexpr double kNewest = 0.3;             // share of the newest velocity: eyes see no jerks
+constexpr double kAhead_s = 3.0;  // how far ahead walkers are taken to keep their course
+constexpr double kNewest = 0.3;   // share of the newest velocity: eyes see no jerks
 
 }  // namespace
 

@@ -16,7 +16,7 @@ constexpr int kArcSteps = 6;
 constexpr double kRoom_m = 0.22;   // distance that a careful person likes to keep
 constexpr double kTight_m = 0.12;  // below this a robot's own safety slows it down: avoid it more
 constexpr double kLeast_m = 0.085;
-constexpr double kRoomCost = 3.0;  // metres of way per metre of room
+constexpr double kRoomCost = 3.0;       // metres of way per metre of room
 constexpr double kPersonRoom_m = 0.36;  // least gap to people, where there is a choice
 constexpr double kPersonEase_m = 1.2;   // with less gap than that the chair must go slower
 constexpr double kPersonCost = 0.6;     // metres of way per metre of that gap
@@ -25,7 +25,7 @@ constexpr double kPathCost = 1.5;       // metres of way per metre inside it
 constexpr double kStander_m = 0.35;     // added around people who stand, for the way round them
 constexpr double kWalking_m_s = 1.6, kSeenError_m = 0.08;  // what the chair assumes of people
 constexpr double kCreep_s = 0.06;  // the chair is not asked to stop quicker than that
-constexpr double kStay_m = 0.2;  // what turning on the spot must be better by, to get out
+constexpr double kStay_m = 0.2;    // what turning on the spot must be better by, to get out
 constexpr int64_t kDecision_ns = 700'000'000;
 constexpr double kLook_m = 0.35;  // the point ahead of the axle that is led along the way
 
@@ -211,8 +211,8 @@ class WheelchairSkill final : public Skill {
   }
 
   /// The share of `u` that the chair can do near people: rest must come before the nearest one can
-  /// arrive, and before the way between them is used up by both. Whoever drives the chair knows that
-  /// it slows down there.
+  /// arrive, and before the way between them is used up by both. Whoever drives the chair knows
+  /// that it slows down there.
   robot::Joints Eased(const robot::Joints& u) const {
     const robot::Joints& brake = robot_->limits().brake;
     const double hold = robot_->hold_s() + robot_->period_s() + robot_->state_age_s();
@@ -226,7 +226,8 @@ class WheelchairSkill final : public Skill {
     double share = 1;
     if (std::abs(u[0]) > speed) share = speed / std::abs(u[0]);
     for (int i = 0; i < 2; ++i) {
-      if (std::abs(u[i]) > time * brake[i]) share = std::min(share, time * brake[i] / std::abs(u[i]));
+      if (std::abs(u[i]) > time * brake[i])
+        share = std::min(share, time * brake[i] / std::abs(u[i]));
     }
     return {share * u[0], share * u[1]};
   }
