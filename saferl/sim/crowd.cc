@@ -124,12 +124,13 @@ void Crowd::Advance(double dt_s, const Box& body) {
     const Point to = next - people_[i].p;
     const bool arrives = Norm(to) <= step + 1e-12;
     if (!arrives) next = people_[i].p + (step / Norm(to)) * to;
+    const bool was_aside = walker.aside;
     const bool direct = Free(i, next, body);
     const bool steps = direct || StepAside(i, step, body, &next);
-    if (walker.aside && Norm(to) < walker.nearest_m - kGettingOn_m) {
+    if (was_aside && Norm(to) < walker.nearest_m - kGettingOn_m) {
       walker.blocked_s = 0;
       walker.nearest_m = Norm(to);
-    } else if (!walker.aside && direct) {
+    } else if (!was_aside && direct) {
       // Whoever looks knows that following a body that gives way is not getting on.
       const bool blind = manners_ == Manners::kBlind;
       walker.blocked_s = blind ? 0 : std::max(0.0, walker.blocked_s - 0.5 * dt_s);

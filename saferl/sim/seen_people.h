@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -43,7 +44,7 @@ class SeenPeople {
   };
   int64_t watched_ns_ = 0;
   int n_ = 0;
-  double ahead_m_ = 0, behind_m_ = 0;
+  double ahead_m_ = std::numeric_limits<double>::infinity(), behind_m_ = ahead_m_;
   std::array<Seen, robot::kMaxParts> seen_{};
   std::vector<Disc> standing_;
 };
