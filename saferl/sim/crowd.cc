@@ -58,21 +58,45 @@ bool Crowd::Free(size_t i, Point next, const Box& body) const {
   });
 }
 
+bool Crowd::Clear(size_t i, Point from, Point to) const {
+  constexpr double kStep_m = 0.1;
+  const int steps = 1 + static_cast<int>(Norm(to - from) / kStep_m);
+  for (int k = 1; k <= steps; ++k) {
+    const Disc disc{from + (static_cast<double>(k) / steps) * (to - from), people_[i].radius};
+    if (std::ranges::any_of(scene_->boxes, [&](const Box& box) { return Touches(box, disc); }))
+      return false;
+  }
+  return true;
+}
+
 bool Crowd::LeaveWay(size_t i, const Box& body) {
   constexpr double kLeast_m = 0.5, kMost_m = 3.0, kStep_m = 0.25;
   Walker& walker = walkers_[i];
+  const Point here = people_[i].p, centre{body.x, body.y};
+  const double beside = people_[i].radius + room_m_;
   for (double ahead = kLeast_m; ahead <= kMost_m; ahead += kStep_m) {
     const double at = std::clamp(walker.at_m + walker.direction * ahead, 0.0, length_m_[i]);
     const Point back = PointOnWay(scene_->walks[i].way, at);
-    if (Touches(body, Disc{back, people_[i].radius + room_m_})) continue;
-    const Point d = back - people_[i].p;
-    walker.side = Cross(d, Point{body.x, body.y} - people_[i].p) > 0 ? -1 : 1;
-    walker.aside = true;
-    walker.blocked_s = 0;
-    walker.nearest_m = Norm(d);
-    walker.left_m = walker.at_m;
-    walker.at_m = at;
-    return true;
+    if (Touches(body, Disc{back, beside})) continue;
+    // Round the nearer side of the body, or else the other one, if there is room.
+    const Point d = (1 / std::max(Norm(back - here), 1e-9)) * (back - here);
+    const Point left{-d.y, d.x};
+    const double c = std::cos(body.yaw), s = std::sin(body.yaw);
+    const double wide = std::abs(Dot(left, {c, s})) * body.half_x +
+                        std::abs(Dot(left, {-s, c})) * body.half_y + beside;
+    const double nearer = Cross(d, centre - here) > 0 ? -1 : 1;
+    for (const double side : {nearer, -nearer}) {
+      const Point past = centre + (side * wide) * left;
+      if (!Clear(i, here, past) || !Clear(i, past, back)) continue;
+      walker.side = side;
+      walker.aside = true;
+      walker.blocked_s = 0;
+      walker.nearest_m = Norm(back - here);
+      walker.left_m = walker.at_m;
+      walker.at_m = at;
+      return true;
+    }
+    return false;
   }
   return false;
 }
@@ -104,7 +128,8 @@ void Crowd::TurnRound(size_t i, const Box& body) {
   walker.blocked_s = 0;
   if (!walker.aside) return;
   walker.at_m = walker.left_m;
-  LeaveWay(i, body);
+  if (LeaveWay(i, body)) return;
+  walker.nearest_m = Norm(PointOnWay(scene_->walks[i].way, walker.at_m) - people_[i].p);
 }
 
 void Crowd::Advance(double dt_s, const Box& body) {

@@ -46,7 +46,10 @@ class Crowd {
   };
   /// False when a step to `next` comes too near to the body or, off the way, to anything else.
   bool Free(size_t i, Point next, const Box& body) const;
-  /// Chooses where to come back to the way, behind the body; false when that is nowhere.
+  /// True when nothing that stands is in the way of a straight walk.
+  bool Clear(size_t i, Point from, Point to) const;
+  /// Chooses where to come back to the way, behind the body, and a side; false when there is no
+  /// way.
   bool LeaveWay(size_t i, const Box& body);
   /// A step past the body; false when there is none.
   bool StepAside(size_t i, double step_m, const Box& body, Point* next);

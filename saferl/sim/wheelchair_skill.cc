@@ -26,6 +26,7 @@ constexpr double kStander_m = 0.35;     // added around people who stand, for th
 constexpr double kWalking_m_s = 1.6, kSeenError_m = 0.08;  // what the chair assumes of people
 constexpr double kCreep_s = 0.06;  // the chair is not asked to stop quicker than that
 constexpr double kStay_m = 0.2;    // what turning on the spot must be better by, to get out
+constexpr double kSqueeze = 20;    // metres of that per metre nearer than one likes to be
 constexpr int64_t kDecision_ns = 700'000'000;
 constexpr double kLook_m = 0.35;  // the point ahead of the axle that is led along the way
 
@@ -81,9 +82,11 @@ class WheelchairSkill final : public Skill {
     for (const robot::Joints& u :
          {robot::Joints{back, 0}, robot::Joints{back, 0.4}, robot::Joints{back, -0.4},
           robot::Joints{0, 0.7}, robot::Joints{0, -0.7}}) {
-      if (ArcRoom(pose, u, &end) < -0.1) continue;
+      const double room = ArcRoom(pose, u, &end);
+      if (room < -0.1) continue;
       const double free = FreeDistance(*scene_, {}, chair_.footprint(), end, 0.4);
-      const double value = free - 0.1 * field_->At(end.position()) - (u[0] < 0 ? 0 : kStay_m);
+      const double value = free - 0.1 * field_->At(end.position()) - (u[0] < 0 ? 0 : kStay_m) +
+                           kSqueeze * std::min(room, 0.0);
       if (value > most) {
         most = value;
         way_out_ = u;
