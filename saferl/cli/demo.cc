@@ -245,7 +245,7 @@ Verb DemoVerb() {
                 .doc = "drives per person and column",
                 .kind = ArgKind::kWhole,
                 .value_name = "N",
-                .fallback = "12",
+                .fallback = "16",
                 .min = 1,
                 .max = 10000},
                {.name = "--iterations",

@@ -51,7 +51,7 @@ struct DriveOptions {
   std::shared_ptr<const Scene> scene;          ///< wheelchair
   std::shared_ptr<const Recording> recording;  ///< real people instead of simulated ones
   std::vector<Fault> faults;
-  double max_time_s = 60;
+  double max_time_s = 90;    ///< busy doorways take patience
   bool stop_at_goal = true;  ///< false: drive on until the time is over
   bool acknowledges = true;  ///< the person clears a latched stop one second after rest
   double trace_period_s = 0.1;
