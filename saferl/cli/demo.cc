@@ -108,7 +108,7 @@ Status DriveEverybody(const sim::DriveModel& model, const Args& args, Console& c
 uint64_t InterestingSeed(uint64_t first) {
   constexpr uint64_t kSearched = 100;
   for (uint64_t seed = first; seed < first + kSearched; ++seed) {
-    const sim::Scene scene = sim::MakeScene(seed);
+    const sim::Scene scene = sim::MakeScene(seed, sim::DriveOptions{}.scene_options);
     if (scene.doors.size() >= 2 && scene.walks.size() >= 2) return seed;
   }
   return first;

@@ -76,7 +76,7 @@ TEST_F(ArbitrationTest, NeedHelpsWhoeverLosesTimeUpToWhatConfidenceGives) {
   // Half the loss that earns full authority earns half of it.
   data_ = {};
   model_.method = Arbitration::kNeed;
-  Settle(2000);
+  Settle(5000);  // 25 times its memory: the mean has arrived
   model_.need_full = 2 * data_.need;
   EXPECT_NEAR(Settle(), 0.5 * std::min(1.0, model_.confidence_gain * (0.9 - 0.2)), 1e-6);
 }

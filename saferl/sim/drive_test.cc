@@ -84,7 +84,7 @@ TEST_P(Progress, AnExpertKeepsIt) {
   for (auto* options : {&alone_options, &full_options}) {
     for (DriveOptions& one : *options) {
       one.scene_options.max_pedestrians = GetParam();
-      one.max_time_s = 90;
+      one.max_time_s = 60;
     }
   }
   const auto alone = DriveAll(*model, alone_options, 2), full = DriveAll(*model, full_options, 2);

@@ -45,6 +45,32 @@ TEST(Scene, EveryGoalCanBeReachedAndTheStartIsFree) {
   EXPECT_GT(furniture, 200);
 }
 
+TEST(Scene, WhoeverStandsAtAnEndOfAWalkLeavesAWay) {
+  int closed = 0, walks = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    for (const bool passable : {false, true}) {
+      const Scene scene = MakeScene(seed, {.min_pedestrians = 1, .passable_walks = passable});
+      walks += static_cast<int>(passable ? scene.walks.size() : 0);
+      for (const Walk& walk : scene.walks) {
+        for (const Point end : {walk.way.front(), walk.way.back()}) {
+          FloorGrid grid = scene.grid;
+          for (size_t cell = 0; cell < grid.distance_m.size(); ++cell) {
+            const double free = Norm(grid.Centre(static_cast<int>(cell)) - end) - 0.7;
+            grid.distance_m[cell] = std::min(grid.distance_m[cell], static_cast<float>(free));
+          }
+          for (const Point goal : scene.goals) {
+            const bool reachable = DistanceField(grid, goal).Reachable(scene.start.position());
+            closed += !passable && !reachable;
+            EXPECT_TRUE(!passable || reachable) << seed;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(walks, 50);
+  EXPECT_GT(closed, 5);
+}
+
 TEST(Scene, DoorwaysAreAsWideAsAskedFor) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     const Scene scene = MakeScene(seed);
