@@ -27,7 +27,7 @@ struct Driver {
 constexpr std::array kDrivers = {
     Driver{sim::PersonKind::kExpert, "expert", "looks ahead, steers well"},
     Driver{sim::PersonKind::kNovice, "novice", "reacts late, oversteers, cuts corners"},
-    Driver{sim::PersonKind::kLaggy, "laggy", "commands arrive 0.4 s late"},
+    Driver{sim::PersonKind::kLaggy, "laggy", "repeats the last command, for 0.7 s on average"},
     Driver{sim::PersonKind::kNoisy, "noisy", "the stick jumps at random"},
     Driver{sim::PersonKind::kTremor, "tremor", "a trembling hand, 4 to 8 Hz"},
     Driver{sim::PersonKind::kBiased, "biased", "always pulls to one side"},
@@ -108,7 +108,7 @@ Status DriveEverybody(const sim::DriveModel& model, const Args& args, Console& c
 uint64_t InterestingSeed(uint64_t first) {
   constexpr uint64_t kSearched = 100;
   for (uint64_t seed = first; seed < first + kSearched; ++seed) {
-    const sim::Scene scene = sim::MakeScene(seed);
+    const sim::Scene scene = sim::MakeScene(seed, sim::DriveOptions{}.scene_options);
     if (scene.doors.size() >= 2 && scene.walks.size() >= 2) return seed;
   }
   return first;
@@ -245,7 +245,7 @@ Verb DemoVerb() {
                 .doc = "drives per person and column",
                 .kind = ArgKind::kWhole,
                 .value_name = "N",
-                .fallback = "12",
+                .fallback = "16",
                 .min = 1,
                 .max = 10000},
                {.name = "--iterations",

@@ -4,12 +4,12 @@ namespace saferl::cli {
 
 std::vector<Verb> Verbs() {
   return {
-      DemoVerb(),         TrainVerb(),           EvaluateVerb(),    DriveVerb(),
-      ReplayVerb(),       CertifyVerb(),         PolicyShowVerb(),  PolicyVerifyVerb(),
-      PolicyExportVerb(), PolicyImportVerb(),    RobotCheckVerb(),  ScenarioRunVerb(),
-      ProveSafetyVerb(),  ProveRecordingsVerb(), BenchTickVerb(),   BenchQpVerb(),
-      BenchPolicyVerb(),  BenchTrainVerb(),      ConfigCheckVerb(), ConfigExplainVerb(),
-      VersionVerb(),      CompletionVerb(),
+      DemoVerb(),          TrainVerb(),           EvaluateVerb(),      DriveVerb(),
+      ReplayVerb(),        CertifyVerb(),         PolicyShowVerb(),    PolicyVerifyVerb(),
+      PolicyExportVerb(),  PolicyImportVerb(),    RobotCheckVerb(),    ScenarioRunVerb(),
+      ProveSafetyVerb(),   ProveRecordingsVerb(), BenchTickVerb(),     BenchQpVerb(),
+      BenchPolicyVerb(),   BenchTrainVerb(),      BenchProgressVerb(), ConfigCheckVerb(),
+      ConfigExplainVerb(), VersionVerb(),         CompletionVerb(),
   };
 }
 

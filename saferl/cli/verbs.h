@@ -24,6 +24,7 @@ Verb BenchTickVerb();
 Verb BenchQpVerb();
 Verb BenchPolicyVerb();
 Verb BenchTrainVerb();
+Verb BenchProgressVerb();
 Verb ConfigCheckVerb();
 Verb ConfigExplainVerb();
 Verb DemoVerb();

@@ -23,6 +23,14 @@ Joints Mix(const Joints& human, const Joints& policy, double s, int n) {
   return u;
 }
 
+/// Expected time to go [s] from `view`, over the belief.
+double LossFrom(const BlendInput& input, const Viewpoint& view) {
+  double loss = 0;
+  for (int g = 0; g < input.belief->n_goals; ++g)
+    loss += input.belief->belief[g] * TimeToGoal(*input.intent, view, input.goals->p_W[g]);
+  return loss;
+}
+
 /// J(s) for the grid of s: expected time lost [s] over the belief.
 std::array<double, kGrid> ExpectedLoss(const BlendInput& input, int n) {
   const IntentModel& intent = *input.intent;
@@ -38,10 +46,20 @@ std::array<double, kGrid> ExpectedLoss(const BlendInput& input, int n) {
     const Viewpoint view =
         arm ? Viewpoint{at_human.p_W + s * (at_policy.p_W - at_human.p_W), 0}
             : ViewAhead(intent, *input.state, now, Mix(input.human_u, input.policy_u, s, n), ahead);
-    for (int g = 0; g < input.belief->n_goals; ++g)
-      loss[k] += input.belief->belief[g] * TimeToGoal(intent, view, input.goals->p_W[g]);
+    loss[k] = LossFrom(input, view);
   }
   return loss;
+}
+
+/// What the person loses against the policy with this command [s/s].
+double LostNow(const BlendInput& input) {
+  const IntentModel& intent = *input.intent;
+  const double ahead = intent.lookahead_s;
+  const Viewpoint now = ViewNow(intent, *input.state);
+  const double human = LossFrom(input, ViewAhead(intent, *input.state, now, input.human_u, ahead));
+  const double policy =
+      LossFrom(input, ViewAhead(intent, *input.state, now, input.policy_u, ahead));
+  return (human - policy) / ahead;
 }
 
 double ValueTarget(const ArbitrationModel& model, const BlendInput& input) {
@@ -72,7 +90,7 @@ double HindsightTarget(const ArbitrationModel& model, const BlendInput& input) {
   return static_cast<double>(best) / (kGrid - 1);
 }
 
-double Target(const ArbitrationModel& model, const BlendInput& input) {
+double Target(const ArbitrationModel& model, const BlendInput& input, double need) {
   const bool has_goals = model.robot->kind() != robot::Kind::kExoskeleton;
   if (has_goals && input.belief->n_goals == 0) return 0;
   double target = 0;
@@ -87,13 +105,16 @@ double Target(const ArbitrationModel& model, const BlendInput& input) {
       if (has_goals) target = HindsightTarget(model, input);
       break;
     case Arbitration::kConfidence:
+    case Arbitration::kNeed:
       break;
   }
-  if (model.method == Arbitration::kConfidence || !has_goals) {
+  const bool by_need = model.method == Arbitration::kNeed;
+  if (model.method == Arbitration::kConfidence || by_need || !has_goals) {
     const double confidence =
         has_goals ? Confidence(input.belief->belief, input.belief->n_goals) : 1.0;
     target =
         std::clamp(model.confidence_gain * (confidence - model.confidence_threshold), 0.0, 1.0);
+    if (by_need && has_goals) target *= std::clamp(need / model.need_full, 0.0, 1.0);
   }
   const double cosine = Agreement(*model.robot, input.human_u, input.policy_u);
   const double agreement = std::clamp(
@@ -123,6 +144,8 @@ std::string_view Name(Arbitration method) {
       return "value";
     case Arbitration::kHindsight:
       return "hindsight";
+    case Arbitration::kNeed:
+      return "need";
     case Arbitration::kCount:
       break;
   }
@@ -159,7 +182,11 @@ Joints Blend(const ArbitrationModel& model, const BlendInput& input, Arbitration
     data->dwell_left_s = std::max(0.0, data->dwell_left_s - period);
     Release(model, data);
   } else {
-    data->target = Target(model, input);
+    if (model.method == Arbitration::kNeed && input.belief->n_goals > 0) {
+      const double share = std::min(1.0, period / model.need_memory_s);
+      data->need += share * (LostNow(input) - data->need);
+    }
+    data->target = Target(model, input, data->need);
     UpdateEngagement(model, period, data);
     const double aim = data->engaged ? data->target : 0.0;
     data->authority = std::clamp(aim, data->authority - model.fall_per_s * period,

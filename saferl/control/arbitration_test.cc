@@ -14,6 +14,7 @@ class ArbitrationTest : public testing::Test {
   void SetUp() override {
     auto robot = robot::LoadRobot("wheelchair");
     ASSERT_TRUE(robot.ok()) << robot.status();
+    model_.method = Arbitration::kConfidence;
     intent_.robot = model_.robot = *robot;
     goals_.n = 2;
     goals_.p_W[0] = {5, 0, 0};
@@ -53,6 +54,41 @@ TEST_F(ArbitrationTest, ACapOfZeroPassesThePersonUnchanged) {
   model_.authority_cap = 0;
   EXPECT_EQ(Settle(), 0);
   EXPECT_EQ(u_, input_.human_u);
+}
+
+TEST_F(ArbitrationTest, NeedLeavesAloneWhoeverDrivesAsWellAsThePolicy) {
+  model_.method = Arbitration::kNeed;
+  input_.human_u = {1.0, 0.1};
+  input_.policy_u = {0.8, 0.1};
+  EXPECT_EQ(Settle(), 0);
+  EXPECT_EQ(u_, input_.human_u);
+  EXPECT_LT(data_.need, 0);
+}
+
+TEST_F(ArbitrationTest, NeedHelpsWhoeverLosesTimeUpToWhatConfidenceGives) {
+  model_.method = Arbitration::kNeed;
+  input_.human_u = {0.3, 0.3};
+  const double helped = Settle(2000);
+  EXPECT_GT(data_.need, model_.need_full);
+  data_ = {};
+  model_.method = Arbitration::kConfidence;
+  EXPECT_EQ(helped, Settle());
+  // Half the loss that earns full authority earns half of it.
+  data_ = {};
+  model_.method = Arbitration::kNeed;
+  Settle(5000);  // 25 times its memory: the mean has arrived
+  model_.need_full = 2 * data_.need;
+  EXPECT_NEAR(Settle(), 0.5 * std::min(1.0, model_.confidence_gain * (0.9 - 0.2)), 1e-6);
+}
+
+TEST_F(ArbitrationTest, NeedForgetsWithItsMemory) {
+  model_.method = Arbitration::kNeed;
+  input_.human_u = {0.3, 0.3};
+  Settle(2000);
+  const double before = data_.need;
+  input_.human_u = input_.policy_u;
+  Settle(static_cast<int>(std::lround(model_.need_memory_s / model_.robot->period_s())));
+  EXPECT_NEAR(data_.need / before, std::exp(-1.0), 0.01);
 }
 
 TEST_F(ArbitrationTest, SafetyMethodPassesThePersonUnchanged) {

@@ -30,13 +30,20 @@ template <class V>
 void RtArbitrationConfig::Visit(V& v, RtArbitrationConfig& c) {
   v.Field("method", c.method,
           {.doc = "how the policy's share is chosen",
-           .names = {"confidence", "safety", "value", "hindsight"}});
+           .names = {"confidence", "safety", "value", "hindsight", "need"}});
   v.Field("authority_cap", c.authority_cap,
           {.doc = "the policy never gets more", .unit = "1", .min = 0, .max = 1});
   v.Field("confidence_gain", c.confidence_gain,
           {.doc = "authority per confidence", .unit = "1", .min = 0, .max = 100});
   v.Field("confidence_threshold", c.confidence_threshold,
           {.doc = "confidence below which nothing is assisted", .unit = "1", .min = 0, .max = 1});
+  v.Field("need_full", c.need_full,
+          {.doc = "method need: seconds lost per second that earn full authority",
+           .unit = "1",
+           .min = 0.001,
+           .max = 10});
+  v.Field("need_memory_s", c.need_memory_s,
+          {.doc = "method need: how long losses count", .unit = "s", .min = 0.01, .max = 600});
   v.Field("value_slack", c.value_slack,
           {.doc = "method value: 1 never intervenes", .unit = "1", .min = 0, .max = 1});
   v.Field("effort_weight_s", c.effort_weight_s,
@@ -109,6 +116,8 @@ StatusOr<TickModel> MakeTickModel(const RtConfig& config) {
   model.arbitration.authority_cap = a.authority_cap;
   model.arbitration.confidence_gain = a.confidence_gain;
   model.arbitration.confidence_threshold = a.confidence_threshold;
+  model.arbitration.need_full = a.need_full;
+  model.arbitration.need_memory_s = a.need_memory_s;
   model.arbitration.value_slack = a.value_slack;
   model.arbitration.effort_weight_s = a.effort_weight_s;
   model.arbitration.rise_per_s = a.rise_per_s;

@@ -24,9 +24,10 @@ struct RtLimitsConfig {
 };
 
 struct RtArbitrationConfig {
-  Arbitration method = Arbitration::kConfidence;
+  Arbitration method = Arbitration::kNeed;
   double authority_cap = 0.8;
   double confidence_gain = 1.5, confidence_threshold = 0.2;
+  double need_full = 0.2, need_memory_s = 4.0;
   double value_slack = 0.2, effort_weight_s = 0.05;
   double rise_per_s = 1.0, fall_per_s = 4.0;
   double dwell_s = 0.3;

@@ -61,6 +61,8 @@ Status CheckArbitration(const ArbitrationModel& a) {
   SAFERL_RETURN_IF_ERROR(CheckRange("arbitration.confidence_gain", a.confidence_gain, 0, 100));
   SAFERL_RETURN_IF_ERROR(
       CheckRange("arbitration.confidence_threshold", a.confidence_threshold, 0, 1));
+  SAFERL_RETURN_IF_ERROR(CheckRange("arbitration.need_full", a.need_full, 1e-3, 10));
+  SAFERL_RETURN_IF_ERROR(CheckRange("arbitration.need_memory_s", a.need_memory_s, 0.01, 600));
   SAFERL_RETURN_IF_ERROR(CheckRange("arbitration.value_slack", a.value_slack, 0, 1));
   SAFERL_RETURN_IF_ERROR(CheckRange("arbitration.effort_weight_s", a.effort_weight_s, 0, 100));
   SAFERL_RETURN_IF_ERROR(CheckRange("arbitration.rise_per_s", a.rise_per_s, 1e-3, 1e3));

@@ -31,6 +31,8 @@ void Fields(Io& io, M& m) {
   io("arbitration.authority_cap", m.arbitration.authority_cap);
   io("arbitration.confidence_gain", m.arbitration.confidence_gain);
   io("arbitration.confidence_threshold", m.arbitration.confidence_threshold);
+  io("arbitration.need_full", m.arbitration.need_full);
+  io("arbitration.need_memory_s", m.arbitration.need_memory_s);
   io("arbitration.value_slack", m.arbitration.value_slack);
   io("arbitration.effort_weight_s", m.arbitration.effort_weight_s);
   io("arbitration.rise_per_s", m.arbitration.rise_per_s);

@@ -57,12 +57,12 @@ struct DriveOptions {
   Column column = Column::kFull;
   Physics physics = Physics::kMujoco;
   PersonKind person = PersonKind::kExpert;
-  uint64_t seed = 0;                           ///< of scene, person, sensors and delays
-  SceneOptions scene_options;                  ///< wheelchair, when `scene` is null
-  std::shared_ptr<const Scene> scene;          ///< wheelchair
-  std::shared_ptr<const Recording> recording;  ///< real people instead of simulated ones
+  uint64_t seed = 0;                                      ///< of scene, person, sensors and delays
+  SceneOptions scene_options = {.passable_walks = true};  ///< wheelchair, when `scene` is null
+  std::shared_ptr<const Scene> scene;                     ///< wheelchair
+  std::shared_ptr<const Recording> recording;             ///< real people instead of simulated ones
   std::vector<Fault> faults;
-  double max_time_s = 60;
+  double max_time_s = 90;    ///< busy doorways take patience
   bool stop_at_goal = true;  ///< false: drive on until the time is over
   bool rounds = false;       ///< the person drives on from goal to goal (rounds.h)
   bool acknowledges = true;  ///< the person clears a latched stop one second after rest

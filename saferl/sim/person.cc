@@ -14,9 +14,11 @@ constexpr std::array<std::string_view, kNumPersonKinds> kNames = {
     "expert", "novice", "laggy",          "noisy",  "tremor",
     "biased", "absent", "goal_switching", "hostile"};
 
-constexpr double kPatience_s = 1.5;  // no progress against one's will
-constexpr double kProgress = 0.10;   // [m or rad] that counts as progress
-constexpr double kBackOut_s = 1.2;
+constexpr double kRepeats = 0.85, kDecision_s = 0.1;  // of laggy people
+constexpr double kPatience_s = 1.5;                   // no progress against one's will
+constexpr double kProgress = 0.10;                    // [m or rad] that counts as progress
+constexpr double kTurned_rad = 0.4;  // a chair that swings to and fro by less does not get on
+constexpr double kBackOut_s = 2.0;
 
 /// Largest deflection of component i, in the command unit (finite also where the robot has no
 /// limit).
@@ -78,10 +80,9 @@ control::HumanInput Person::Act(const Sight& sight) {
       break;
     }
     case PersonKind::kLaggy:
-      u = Delayed(u, sight.now_ns, 0.4);
       if (t >= held_until_s_) {
-        held_ = u;
-        held_until_s_ = t + 0.2;
+        held_until_s_ = t + kDecision_s;
+        if (!random_.Chance(kRepeats)) held_ = u;
       }
       u = held_;
       break;
@@ -160,10 +161,12 @@ robot::Joints Person::Unstick(const Sight& sight, const robot::Joints& u) {
   for (int i = 0; i < robot_->n(); ++i) {
     wish = std::max(wish, std::abs(u[i]) / Range(*robot_, i));
   }
+  const bool chair = robot_->kind() == robot::Kind::kWheelchair;
   for (int i = 0; i < robot::kMaxDof; ++i) {
-    moved = std::max(moved, std::abs(sight.robot.q[i] - stuck_at_[i]));
+    const double enough = chair && i == 2 ? kTurned_rad : kProgress;
+    moved = std::max(moved, std::abs(sight.robot.q[i] - stuck_at_[i]) / enough);
   }
-  if (wish < 0.05 || moved > kProgress) {
+  if (wish < 0.05 || moved > 1) {
     stuck_since_s_ = t;
     stuck_at_ = sight.robot.q;
   } else if (t - stuck_since_s_ > kPatience_s) {

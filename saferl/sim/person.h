@@ -5,7 +5,8 @@
 //
 //   expert          follows the way to the goal at a comfortable pace
 //   novice          late (0.3 s), coarse (full deflections), oversteers, cuts corners
-//   laggy           the expert's command 0.4 s late, held for 0.2 s
+//   laggy           the expert, but ten times a second the last command is repeated with
+//                   probability 0.85: held for 0.67 s on average, sometimes for seconds
 //   noisy           a third of the time the stick goes anywhere for a moment
 //   tremor          the expert plus a 4 to 8 Hz tremble of up to half the range
 //   biased          a constant pull to one side
@@ -14,8 +15,9 @@
 //   hostile         full speed at people and walls
 //
 // Units: the robot's command unit. Errors: none. RT: no. Deterministic for a seed.
-// Source: pilots of Reddy et al. (RSS 2018) and Schaff & Walter (RSS 2020) for laggy and noisy;
-// physiological and essential tremor bands for tremor (4 to 8 Hz).
+// Source: pilots of Reddy et al. (RSS 2018), who repeat the last action with a fixed probability,
+// and Schaff & Walter (RSS 2020) for laggy and noisy; physiological and essential tremor bands for
+// tremor (4 to 8 Hz).
 
 #include <array>
 #include <cstdint>

@@ -45,6 +45,28 @@ TEST(Person, NamesRoundTripAndUnknownOnesAreRefused) {
   EXPECT_FALSE(ParsePersonKind("nobody").ok());
 }
 
+TEST(Person, LaggyPeopleRepeatTheirLastCommand) {
+  const auto model = MakeDriveModel("wheelchair", nullptr);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto robot = model->tick->safety->robot;
+  const auto scene = std::make_shared<Scene>(MakeScene(5));
+  Person person(PersonKind::kLaggy, 3, MakeWheelchairSkill(robot, scene), robot, 0);
+  int64_t changes = 0;
+  robot::Joints last{};
+  constexpr int64_t kTicks = 20'000;
+  for (int64_t t = 0; t < kTicks; ++t) {
+    Sight sight{t * 20'000'000, {}, {}};
+    // Turns on, so that the expert's command changes all the time.
+    sight.robot.q = {scene->start.x, scene->start.y, 0.013 * static_cast<double>(t)};
+    const robot::Joints u = person.Act(sight).u;
+    changes += !(u == last);
+    last = u;
+  }
+  // 4000 decisions, of which 15 % are fresh; some of these say the same as before.
+  EXPECT_GT(changes, 300);
+  EXPECT_LT(changes, 660);
+}
+
 TEST(Person, AbsentPeopleStopSending) {
   const auto model = MakeDriveModel("wheelchair", nullptr);
   ASSERT_TRUE(model.ok()) << model.status();

@@ -1,7 +1,7 @@
 #include "saferl/sim/scene.h"
 
 #include <algorithm>
-#include <limits>
+#include <numbers>
 
 #include "fmt/format.h"
 
@@ -69,10 +69,14 @@ double FreeDistance(const Scene& scene, std::span<const Disc> people,
   double free = enough_m;
   for (const Disc& disc : people) free = std::min(free, Distance(body, disc.p) - disc.radius);
   const double reach = body.radius();
+  // The grid knows how far the middle of a cell is from everything: mostly that is the answer.
+  constexpr double kWithinCell_m = 0.5 * std::numbers::sqrt2 * kCell_m + 1e-3;
+  const Point centre{body.x, body.y};
+  if (scene.grid.DistanceAt(centre) - kWithinCell_m - reach >= free) return std::max(free, 0.0);
   for (const Box& box : scene.boxes) {
     const double far = reach + box.half_x + box.half_y + free;
     const Point d{box.x - body.x, box.y - body.y};
-    if (Dot(d, d) > far * far) continue;
+    if (Dot(d, d) > far * far || Distance(box, centre) - reach > free) continue;
     free = std::min(free, Distance(body, box));
   }
   return std::max(free, 0.0);

@@ -71,6 +71,9 @@ struct SceneOptions {
   int n_goals = 4;
   int min_pedestrians = 0, max_pedestrians = 2;
   double max_walk_m_s = 1.4;
+  /// Whoever stands at an end of a walk leaves a way to every goal: without that a pedestrian can
+  /// close a doorway for good, and nobody could solve the scene.
+  bool passable_walks = false;
   double min_way_m = 3.0;          ///< weighted way from the start to every goal
   double clearance_m = 0.38;       ///< half the width that every way offers
   double turning_radius_m = 0.80;  ///< free around the start

@@ -213,6 +213,18 @@ class Maker {
     return true;
   }
 
+  /// True when the chair gets to every goal past somebody who stands at p.
+  bool PassableWithStander(Point p) const {
+    constexpr double kStander_m = 0.28 + 0.45;  // his radius, and what the chair keeps from people
+    FloorGrid grid = scene_.grid;
+    for (size_t cell = 0; cell < grid.distance_m.size(); ++cell) {
+      const double free = Norm(grid.Centre(static_cast<int>(cell)) - p) - kStander_m;
+      grid.distance_m[cell] = std::min(grid.distance_m[cell], static_cast<float>(free));
+    }
+    const DistanceField from_start(grid, scene_.start.position());
+    return std::ranges::all_of(scene_.goals, [&](Point g) { return from_start.Reachable(g); });
+  }
+
   void PlaceWalks() {
     const int wanted = options_.min_pedestrians +
                        random_.Index(options_.max_pedestrians - options_.min_pedestrians + 1);
@@ -233,6 +245,8 @@ class Maker {
         over_start |= SegmentDistance(start, walk.way[i - 1], walk.way[i]) < 1.2;
       }
       if (over_start) continue;
+      if (options_.passable_walks && !(PassableWithStander(from) && PassableWithStander(to)))
+        continue;
       walk.speed_m_s = random_.Uniform(0.5, options_.max_walk_m_s);
       walk.radius_m = random_.Uniform(0.22, 0.28);
       walk.pause_s = random_.Uniform(0.2, 1.5);

@@ -45,6 +45,32 @@ TEST(Scene, EveryGoalCanBeReachedAndTheStartIsFree) {
   EXPECT_GT(furniture, 200);
 }
 
+TEST(Scene, WhoeverStandsAtAnEndOfAWalkLeavesAWay) {
+  int closed = 0, walks = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    for (const bool passable : {false, true}) {
+      const Scene scene = MakeScene(seed, {.min_pedestrians = 1, .passable_walks = passable});
+      walks += static_cast<int>(passable ? scene.walks.size() : 0);
+      for (const Walk& walk : scene.walks) {
+        for (const Point end : {walk.way.front(), walk.way.back()}) {
+          FloorGrid grid = scene.grid;
+          for (size_t cell = 0; cell < grid.distance_m.size(); ++cell) {
+            const double free = Norm(grid.Centre(static_cast<int>(cell)) - end) - 0.7;
+            grid.distance_m[cell] = std::min(grid.distance_m[cell], static_cast<float>(free));
+          }
+          for (const Point goal : scene.goals) {
+            const bool reachable = DistanceField(grid, goal).Reachable(scene.start.position());
+            closed += !passable && !reachable;
+            EXPECT_TRUE(!passable || reachable) << seed;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(walks, 50);
+  EXPECT_GT(closed, 5);
+}
+
 TEST(Scene, DoorwaysAreAsWideAsAskedFor) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     const Scene scene = MakeScene(seed);
@@ -151,11 +177,13 @@ TEST(DistanceField, AheadMovesTowardTheGoalAndKeepsClear) {
   }
 }
 
-TEST(Crowd, NobodyExceedsHisSpeedEntersAWallOrTheChair) {
+class EveryManner : public testing::TestWithParam<Manners> {};
+
+TEST_P(EveryManner, NobodyExceedsHisSpeedEntersAWallOrTheChair) {
   int moved = 0, turned = 0;
   for (uint64_t seed = 0; seed < 100; ++seed) {
     const Scene scene = MakeScene(seed);
-    Crowd crowd(scene);
+    Crowd crowd(scene, GetParam());
     const Box body = Placed(kChair, {scene.goals[0].x, scene.goals[0].y, 0.5});
     std::vector<Point> before;
     for (const Disc& disc : crowd.people()) before.push_back(disc.p);
@@ -168,7 +196,7 @@ TEST(Crowd, NobodyExceedsHisSpeedEntersAWallOrTheChair) {
         const Disc& disc = crowd.people()[i];
         const double length = Norm(disc.p - before[i]);
         EXPECT_LE(length, scene.walks[i].speed_m_s * 0.05 + 1e-9);
-        EXPECT_GE(scene.grid.DistanceAt(disc.p), 0.2);
+        EXPECT_GE(scene.grid.DistanceAt(disc.p), GetParam() == Manners::kBlind ? 0.2 : 0.0);
         const double gap = Distance(body, disc.p) - disc.radius;
         EXPECT_GE(gap, std::min(0.0, distance[i]) - 1e-9);
         distance[i] = gap;
@@ -180,6 +208,60 @@ TEST(Crowd, NobodyExceedsHisSpeedEntersAWallOrTheChair) {
   }
   EXPECT_GT(moved, 1000);
   EXPECT_GT(turned, 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(Crowd, EveryManner, testing::Values(Manners::kBlind, Manners::kLooking),
+                         [](const auto& one) {
+                           return one.param == Manners::kBlind ? "blind" : "looking";
+                         });
+
+/// A corridor 8 m long and `width_m` wide, walked along the middle.
+Scene Corridor(double width_m) {
+  Scene scene;
+  scene.x1 = 8;
+  scene.y1 = 5;
+  scene.start = {4, 2.5, 0};
+  scene.goals = {{7.5, 2.5}};
+  const double half = 0.5 * (2.5 - 0.5 * width_m);
+  scene.boxes = {{4, half, 0, 4, half}, {4, 5 - half, 0, 4, half}};
+  scene.kinds = {BoxKind::kWall, BoxKind::kWall};
+  scene.walks = {Walk{.way = {{0.5, 2.5}, {7.0, 2.5}}, .radius_m = 0.25, .pause_s = 20}};
+  EXPECT_TRUE(FinishScene(0.38, &scene).ok());
+  return scene;
+}
+
+struct Passage {
+  double farthest_x = 0, least_gap_m = 10, last_x = 0;
+};
+Passage Walked(const Scene& scene, Manners manners, double time_s) {
+  Crowd crowd(scene, manners);
+  const Box body = Placed(kChair, scene.start);
+  Passage passage;
+  for (double t = 0; t < time_s; t += 0.02) {
+    crowd.Advance(0.02, body);
+    const Disc& disc = crowd.people()[0];
+    passage.farthest_x = std::max(passage.farthest_x, disc.p.x);
+    passage.least_gap_m = std::min(passage.least_gap_m, Distance(body, disc.p) - disc.radius);
+    passage.last_x = disc.p.x;
+  }
+  return passage;
+}
+
+TEST(Crowd, WhoeverLooksGoesRoundAChairAndKeepsHisDistance) {
+  const Scene wide = Corridor(4.5);
+  const Passage looking = Walked(wide, Manners::kLooking, 15);
+  EXPECT_NEAR(looking.farthest_x, 7.0, 1e-6);
+  EXPECT_GE(looking.least_gap_m, 0.4 - 1e-9);
+  const Passage blind = Walked(wide, Manners::kBlind, 15);
+  EXPECT_LT(blind.farthest_x, 4.0);
+  EXPECT_LT(blind.least_gap_m, 0.05);
+}
+
+TEST(Crowd, WhoeverFindsNoWayPastTurnsRound) {
+  const Passage looking = Walked(Corridor(1.2), Manners::kLooking, 12);
+  EXPECT_LT(looking.farthest_x, 4.0);
+  EXPECT_GE(looking.least_gap_m, 0.4 - 1e-9);
+  EXPECT_NEAR(looking.last_x, 0.5, 1e-6);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class WheelchairSetting final : public Setting {
         scene_(std::move(scene)),
         recording_(std::move(recording)),
         chair_(static_cast<const robot::Wheelchair&>(*robot_)),
-        crowd_(*scene_),
+        crowd_(*scene_, Manners::kLooking),
         lidar_(robot::kMaxLidar, kLidarRange_m) {
     Settle();
   }
