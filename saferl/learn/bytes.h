@@ -56,7 +56,7 @@ class ByteReader {
     if (n > left_.size() / sizeof(T)) ok_ = false;
     if (!ok_) return {};
     std::vector<T> values(n);
-    std::memcpy(values.data(), left_.data(), n * sizeof(T));
+    if (n > 0) std::memcpy(values.data(), left_.data(), n * sizeof(T));
     left_.remove_prefix(n * sizeof(T));
     return values;
   }
