@@ -133,15 +133,16 @@ typedef struct saferl_shm {
   SAFERL_CHANNEL(saferl_command) command;
 } saferl_shm;
 
-/* Writer of a channel: lock, copy, unlock. `size` is a multiple of 8. */
+/* Writer of a channel: lock, copy, unlock. `size` is a multiple of 8. Each word is released after
+ * the odd lock, so that a reader who got a new word (acquire) also sees the odd or a newer lock at
+ * its second look: no fence is needed. */
 static inline void saferl_shm_put(uint64_t* lock, void* to, const void* from, size_t size) {
   const uint64_t odd = __atomic_load_n(lock, __ATOMIC_RELAXED) | 1u;
   __atomic_store_n(lock, odd, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
   for (size_t i = 0; i < size; i += 8) {
     uint64_t word;
     memcpy(&word, (const char*)from + i, 8);
-    __atomic_store_n((uint64_t*)((char*)to + i), word, __ATOMIC_RELAXED);
+    __atomic_store_n((uint64_t*)((char*)to + i), word, __ATOMIC_RELEASE);
   }
   __atomic_store_n(lock, odd + 1, __ATOMIC_RELEASE);
 }
@@ -154,10 +155,9 @@ static inline int saferl_shm_get(const uint64_t* lock, const void* from, void* t
     if (before == 0 || (before & 1u)) continue;
     for (size_t i = 0; i < size; i += 8) {
       const uint64_t word =
-          __atomic_load_n((const uint64_t*)((const char*)from + i), __ATOMIC_RELAXED);
+          __atomic_load_n((const uint64_t*)((const char*)from + i), __ATOMIC_ACQUIRE);
       memcpy((char*)to + i, &word, 8);
     }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(lock, __ATOMIC_RELAXED) == before) return 1;
   }
   return 0;
