@@ -141,8 +141,8 @@ class RobotModel {
                                 std::span<const math::Capsule> obstacles,
                                 std::span<const double> grown_m, double enough_m) const;
 
-  /// The nearest (link, obstacle) pairs within `horizon_m`, nearest first, at most out.size() and at
-  /// most 32; returns the count. `placement` is what Place() wrote.
+  /// The nearest (link, obstacle) pairs within `horizon_m`, nearest first, at most out.size() and
+  /// at most 32; returns the count. `placement` is what Place() wrote.
   virtual int Near(const RobotState& state, const Placement& placement,
                    std::span<const math::Capsule> obstacles, double horizon_m,
                    std::span<Nearness> out) const = 0;

@@ -3,7 +3,7 @@
 //
 //   1. QP: minimise |u - wanted|^2_W subject to actuator limits and the constraints' rows (gentle)
 //   2. verify: does every constraint hold along the braking manoeuvre of u, to rest? (safe)
-//   3. if not: bisect between u and the braking command, verifying each (bounded)
+//   3. if not: search between u and the braking command (search.h), verifying each (bounded)
 //   4. if none: the stored plan's next step, proved at an earlier tick (always there)
 //
 // Theorem 1 (docs/safety.md): after one verified tick there is always a proved command. A filter
@@ -43,7 +43,7 @@ struct SafetyModel {
   std::vector<std::shared_ptr<const Constraint>>
       proof;               ///< constraints that certify; same list by default
   robot::Joints weight{};  ///< W's diagonal (n)
-  int max_bisections = 8;
+  int max_bisections = 8;  ///< most proofs of one search between braking and the wish
 
   /// Fails unless every assumption and every constraint that the robot kind needs is present and
   /// positive.
@@ -81,7 +81,7 @@ struct FilterResult {
   Proof proof = Proof::kNone;
   Reason reason = Reason::kNone;
   bool intervened = false;  ///< command differs from the wish as clamped to limits and rate
-  uint8_t bisections = 0;
+  uint8_t bisections = 0;   ///< proofs that the search took
   uint16_t qp_iterations = 0;
   uint16_t n_rows = 0;
   math::QpStatus qp_status = math::QpStatus::kSolved;
