@@ -5,8 +5,8 @@
 //
 // A person sees the true robot and true people, never the filter, the policy or a measurement.
 // Units: commands in the robot's command unit, SI. Frames: W.
-// Errors: none. RT: no allocation after the constructor, but not bounded by microseconds.
-// Cost: wheelchair about 10 us (arc rollouts), arm 2 us, exoskeleton 1 us a call.
+// Errors: none. RT: no; the wheelchair's plans a new way (4 ms) when people come to stand.
+// Cost: wheelchair about 60 us (arc rollouts), arm 2 us, exoskeleton 1 us a call.
 
 #include <cstdint>
 #include <memory>
@@ -50,9 +50,11 @@ class Skill {
   virtual bool Reached(const robot::RobotState& state, int goal) const = 0;
 };
 
-/// Wheelchair: follows the scene's distance field by rolling out arcs (a dynamic window); careful
-/// people refuse arcs that touch something within a second, others steer at a point ahead and cut
-/// corners. Source: Fox, Burgard, Thrun, "The Dynamic Window Approach" (1997).
+/// Wheelchair: follows the scene's distance field by rolling out arcs (a dynamic window), round
+/// people who stand; careful people refuse arcs that touch something within a second, keep out of
+/// the paths of walkers and drive no faster near people than the chair's separation rule allows;
+/// others steer at a point ahead and cut corners. Source: Fox, Burgard, Thrun, "The Dynamic Window
+/// Approach" (1997).
 std::unique_ptr<Skill> MakeWheelchairSkill(std::shared_ptr<const robot::RobotModel> robot,
                                            std::shared_ptr<const Scene> scene);
 
