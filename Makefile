@@ -23,7 +23,9 @@ build: setup ## build everything; programs land in build/bin
 	@$(call QUIET_CMAKE,release)
 	@cmake --build build -j $(JOBS)
 
-test: build ## build and run every test
+test: ## build and run every test
+	@tools/install_deps test
+	@$(MAKE) --no-print-directory build
 	@$(call CTEST,build)
 
 demo: build ## train, drive with people, print the table, write the report page
@@ -46,12 +48,14 @@ bench: build ## the figures of docs/benchmarks.md, as JSON
 torch-check: build # gradients and Fisher products against PyTorch (apt-get install python3-torch first)
 	@/usr/bin/python3 tools/test_torch.py build/bin/learn_tests
 
-asan: setup ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	@tools/install_deps test
 	@$(call QUIET_CMAKE,asan)
 	@cmake --build build/asan -j $(JOBS)
 	@$(call CTEST,build/asan)
 
-tsan: setup ## every test under ThreadSanitizer
+tsan: ## every test under ThreadSanitizer
+	@tools/install_deps test
 	@$(call QUIET_CMAKE,tsan)
 	@cmake --build build/tsan -j $(JOBS)
 	@$(call CTEST,build/tsan)
@@ -62,6 +66,7 @@ fuzz: ## every fuzz target for a fixed count (FUZZ_RUNS, FUZZ_SECONDS each)
 	@tools/fuzz build/fuzz $(FUZZ_RUNS) $(FUZZ_SECONDS) $(JOBS)
 
 coverage: ## line coverage of base, math, robot, safety and control
+	@tools/install_deps test
 	@tools/install_deps coverage
 	@$(call QUIET_CMAKE,coverage)
 	@tools/coverage build/coverage $(JOBS)

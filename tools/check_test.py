@@ -53,6 +53,12 @@ class CheckTest(unittest.TestCase):
         self.caught("rooms", {"saferl/math/d.cc": "#include <gtest/gtest.h>\n"}, "outside of *_test.cc")
         self.caught("rooms", {"saferl/math/d.cc": '#include "../base/a.h"\n'}, "relative include")
         self.caught("rooms", {"saferl/math/d.cc": '#include "saferl/base/rt_guard/rt_guard.h"\n'}, "tests and benches")
+        self.caught("rooms", {"saferl/base/d.cc": "#include <boost/asio.hpp>\n"}, "belongs into saferl/net/http_server.cc")
+        net = {"CMakeLists.txt": CLEAN["CMakeLists.txt"] + "saferl_room(net ROOMS base)\n"}
+        self.caught("rooms", net | {"saferl/net/d.cc": "#include <boost/asio.hpp>\n"}, "belongs into saferl/net")
+        listed = {f"saferl/net/{n}.cc": "#include <boost/asio.hpp>\n" for n in ("http_server", "request_reader", "d_test")}
+        status, output = run(net | listed, "rooms")
+        self.assertEqual(status, 0, output)
         status, output = run({"CMakeLists.txt": "saferl_room(base ROOMS math)\nsaferl_room(math ROOMS base)\n"}, "rooms")
         self.assertNotEqual(status, 0)
         self.assertIn("circle", output)

@@ -47,6 +47,7 @@ struct FieldInfo {
   std::vector<std::string> names{};  ///< of an enum's values or a string's choices
   size_t min_size = 0;               ///< of a vector
   size_t max_size = 100'000;
+  bool secret = false;  ///< printed as ***
 };
 
 /// One line of the generated documentation.

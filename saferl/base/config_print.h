@@ -22,7 +22,7 @@ std::string ScalarText(const T& value, const FieldInfo& info) {
     const size_t i = static_cast<size_t>(value);
     return i < info.names.size() ? info.names[i] : Cat(i);
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return QuoteYaml(value);
+    return info.secret && !value.empty() ? "\"***\"" : QuoteYaml(value);
   } else {
     return Cat(value);
   }

@@ -88,6 +88,9 @@ class JsonWriter {
 /// `text` with JSON escapes, without the quotes.
 std::string JsonEscape(std::string_view text);
 
+/// Length of the valid UTF-8 sequence at the start of a text that is not empty, 0 if there is none.
+size_t Utf8Length(std::string_view text);
+
 /// `name` is the file for messages.
 StatusOr<Node> ParseJson(std::string_view text, std::string_view name,
                          const ParseLimits& limits = {});

@@ -8,7 +8,19 @@
 namespace saferl {
 namespace {
 
-/// Length of the valid UTF-8 sequence at the start of `text`, 0 if there is none.
+template <class Number>
+std::string_view Format(Number number, char (&buffer)[40]) {
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number);
+  return {buffer, static_cast<size_t>(end - buffer)};
+}
+
+[[noreturn]] void Misuse(const char* what) {
+  std::fprintf(stderr, "JsonWriter: %s\n", what);
+  std::abort();
+}
+
+}  // namespace
+
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
@@ -24,19 +36,6 @@ size_t Utf8Length(std::string_view text) {
   if (first == 0xf4 && byte(1) >= 0x90) return 0;  // beyond U+10FFFF
   return length;
 }
-
-template <class Number>
-std::string_view Format(Number number, char (&buffer)[40]) {
-  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number);
-  return {buffer, static_cast<size_t>(end - buffer)};
-}
-
-[[noreturn]] void Misuse(const char* what) {
-  std::fprintf(stderr, "JsonWriter: %s\n", what);
-  std::abort();
-}
-
-}  // namespace
 
 std::string JsonEscape(std::string_view text) {
   std::string out;

@@ -1,6 +1,6 @@
 #include "saferl/base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -14,6 +14,8 @@
 
 namespace saferl {
 namespace {
+
+constinit thread_local LogScope* current_scope = nullptr;
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -88,20 +90,27 @@ LogField::LogField(std::string_view key, double number)
 LogField::LogField(Tag, std::string_view key, int64_t number, bool is_truth)
     : key_(key), json_(is_truth ? Cat(number != 0) : Cat(number)) {}
 
-Status ConfigureLog(LogLevel level, const std::string& path_or_empty) {
+Status ConfigureLog(const LogOptions& options) {
   try {
-    if (path_or_empty.empty()) {
-      Output::Get().Replace(std::make_shared<spdlog::sinks::stderr_sink_mt>(), level);
+    if (options.path.empty()) {
+      Output::Get().Replace(std::make_shared<spdlog::sinks::stderr_sink_mt>(), options.level);
     } else {
-      Output::Get().Replace(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path_or_empty),
-                            level);
+      Output::Get().Replace(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+                                options.path, options.max_bytes, options.old_files),
+                            options.level);
     }
     return absl::OkStatus();
   } catch (const spdlog::spdlog_ex& error) {
     return absl::UnavailableError(
-        Cat(path_or_empty, ": cannot log there: ", error.what(), "; choose another file"));
+        Cat(options.path, ": cannot log there: ", error.what(), "; choose another file"));
   }
 }
+
+LogScope::LogScope(std::string_view request_id, std::string_view trace_id)
+    : request_id_(request_id), trace_id_(trace_id), outer_(current_scope) {
+  current_scope = this;
+}
+LogScope::~LogScope() { current_scope = outer_; }
 
 std::string LogLine(LogLevel level, int64_t wall_ns, std::string_view message,
                     std::initializer_list<LogField> fields) {
@@ -110,6 +119,10 @@ std::string LogLine(LogLevel level, int64_t wall_ns, std::string_view message,
       .Field("time", UtcText(wall_ns))
       .Field("level", Name(level))
       .Field("message", message);
+  if (const LogScope* scope = current_scope) {
+    if (!scope->request_id_.empty()) line.Field("request_id", scope->request_id_);
+    if (!scope->trace_id_.empty()) line.Field("trace_id", scope->trace_id_);
+  }
   for (const LogField& field : fields) line.Key(field.key()).Raw(field.json());
   return line.EndObject().Take();
 }

@@ -44,9 +44,33 @@ class LogField {
   std::string json_;
 };
 
+struct LogOptions {
+  LogLevel level = LogLevel::kInfo;
+  std::string path;                     ///< empty: standard error
+  size_t max_bytes = size_t{64} << 20;  ///< then the file becomes <name>.1.<ext>, that one .2, ...
+  size_t old_files = 5;
+};
 /// Where lines go and from which level on. Default: standard error, kInfo. Fails when the file
 /// cannot be opened.
-Status ConfigureLog(LogLevel level, const std::string& path_or_empty);
+Status ConfigureLog(const LogOptions& options);
+inline Status ConfigureLog(LogLevel level, const std::string& path_or_empty) {
+  return ConfigureLog({.level = level, .path = path_or_empty});
+}
+
+/// While it lives, lines that its thread logs carry these ids (empty ones are left out). The texts
+/// must outlive it. The inner of two scopes counts.
+class LogScope {
+ public:
+  LogScope(std::string_view request_id, std::string_view trace_id);
+  ~LogScope();
+  LogScope(const LogScope&) = delete;
+  LogScope& operator=(const LogScope&) = delete;
+
+ private:
+  friend std::string LogLine(LogLevel, int64_t, std::string_view, std::initializer_list<LogField>);
+  std::string_view request_id_, trace_id_;
+  LogScope* outer_;
+};
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 

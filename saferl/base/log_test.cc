@@ -65,6 +65,45 @@ TEST_F(LogFile, RtRecordsAreDrainedAndDropsReported) {
   EXPECT_EQ(*lines.back().Find("dropped")->AsInt64(), 5);
 }
 
+TEST_F(LogFile, LinesOfAScopeCarryItsIds) {
+  ASSERT_TRUE(ConfigureLog(LogLevel::kInfo, path_).ok());
+  {
+    const LogScope outer("r1", "");
+    Log(LogLevel::kInfo, "a");
+    {
+      const LogScope inner("r2", "00ff");
+      Log(LogLevel::kInfo, "b", {{"k", 1}});
+    }
+    Log(LogLevel::kInfo, "c");
+  }
+  Log(LogLevel::kInfo, "d");
+  const std::vector<Node> lines = Lines();
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0].Find("request_id")->text(), "r1");
+  EXPECT_EQ(lines[0].Find("trace_id"), nullptr);
+  EXPECT_EQ(lines[1].Find("request_id")->text(), "r2");
+  EXPECT_EQ(lines[1].Find("trace_id")->text(), "00ff");
+  EXPECT_EQ(lines[2].Find("request_id")->text(), "r1");
+  EXPECT_EQ(lines[3].Find("request_id"), nullptr);
+}
+
+TEST_F(LogFile, FilesRotateBySizeAndTheOldestGoes) {
+  ASSERT_TRUE(
+      ConfigureLog({.level = LogLevel::kInfo, .path = path_, .max_bytes = 1000, .old_files = 2})
+          .ok());
+  for (int i = 0; i < 100; ++i) Log(LogLevel::kInfo, "a line of about ninety bytes", {{"i", i}});
+  const std::vector<Node> lines = Lines();
+  EXPECT_EQ(*lines.back().Find("i")->AsInt64(), 99);
+  for (const char* suffix : {"", ".1", ".2"}) {
+    const StatusOr<std::string> text = ReadFile(path_ + suffix);
+    ASSERT_TRUE(text.ok()) << suffix;
+    EXPECT_LE(text->size(), 1000u);
+    EXPECT_GT(text->size(), 0u);
+    ::unlink((path_ + suffix).c_str());
+  }
+  EXPECT_FALSE(FileExists(path_ + ".3"));
+}
+
 TEST_F(LogFile, AnImpossibleFileIsAnError) {
   EXPECT_FALSE(ConfigureLog(LogLevel::kInfo, "/proc/none/log").ok());
 }

@@ -5,6 +5,7 @@
 #include "saferl/cli/verbs.h"
 #include "saferl/learn/train_config.h"
 #include "saferl/safety/filter.h"
+#include "saferl/services/config.h"
 
 namespace saferl::cli {
 namespace {
@@ -14,6 +15,9 @@ std::string KindOf(const Node& node) {
   if (node.Find("kind") != nullptr || node.Find("period_s") != nullptr ||
       node.Find("safety") != nullptr)
     return "robot";
+  if (node.Find("environment") != nullptr || node.Find("api") != nullptr ||
+      node.Find("database") != nullptr)
+    return "service";
   return "train";
 }
 
@@ -24,6 +28,12 @@ StatusOr<ExitCode> RunConfigCheck(const Args& args, Console& console) {
   std::string effective;
   if (kind == "robot") {
     SAFERL_RETURN_IF_ERROR(safety::LoadSafetyModel(file).status());
+  } else if (kind == "service") {
+    SAFERL_ASSIGN_OR_RETURN(
+        const services::ServiceConfig config,
+        services::LoadServiceConfig(
+            {.file = file, .dot_env = "", .environ = services::ProcessEnviron(), .set = {}}));
+    effective = services::PrintServiceConfig(config, true);
   } else {
     SAFERL_ASSIGN_OR_RETURN(const learn::TrainConfig config,
                             config::Read<learn::TrainConfig>(node));
@@ -51,14 +61,17 @@ StatusOr<ExitCode> RunConfigCheck(const Args& args, Console& console) {
 Verb ConfigCheckVerb() {
   return {.path = {"config", "check"},
           .summary = "check a config file and print what is in effect",
-          .description = "The kind is told by the file's keys unless --kind says it.",
+          .description =
+              "The kind is told by the file's keys unless --kind says it. A service's environment "
+              "variables count too; secrets are hidden.",
           .args = {{.name = "FILE", .doc = "a YAML file", .required = true},
                    {.name = "--kind",
                     .doc = "what it is",
                     .kind = ArgKind::kChoice,
                     .value_name = "KIND",
-                    .choices = {"train", "robot"}}},
-          .examples = {"saferl config check my_training.yaml"},
+                    .choices = {"train", "robot", "service"}}},
+          .examples = {"saferl config check my_training.yaml",
+                       "saferl config check config/environments/production.yaml"},
           .run = RunConfigCheck};
 }
 

@@ -4,13 +4,16 @@
 #include "saferl/cli/verbs.h"
 #include "saferl/learn/train_config.h"
 #include "saferl/safety/safety_section.h"
+#include "saferl/services/config.h"
 
 namespace saferl::cli {
 namespace {
 
 StatusOr<ExitCode> RunConfigExplain(const Args& args, Console& console) {
-  const std::vector<config::FieldDoc> docs = args.text("KIND") == "train"
-                                                 ? config::Explain<learn::TrainConfig>()
+  const std::string& kind = args.text("KIND");
+  const std::vector<config::FieldDoc> docs = kind == "train" ? config::Explain<learn::TrainConfig>()
+                                             : kind == "service"
+                                                 ? services::ExplainServiceConfig()
                                                  : config::Explain<safety::SafetySection>();
   if (console.json()) {
     JsonWriter w;
@@ -43,7 +46,7 @@ Verb ConfigExplainVerb() {
                     .doc = "which config",
                     .kind = ArgKind::kChoice,
                     .required = true,
-                    .choices = {"train", "safety"}}},
+                    .choices = {"train", "safety", "service"}}},
           .examples = {"saferl config explain train", "saferl config explain safety --json"},
           .run = RunConfigExplain};
 }

@@ -4,12 +4,32 @@ namespace saferl::cli {
 
 std::vector<Verb> Verbs() {
   return {
-      DemoVerb(),          TrainVerb(),           EvaluateVerb(),      DriveVerb(),
-      ReplayVerb(),        CertifyVerb(),         PolicyShowVerb(),    PolicyVerifyVerb(),
-      PolicyExportVerb(),  PolicyImportVerb(),    RobotCheckVerb(),    ScenarioRunVerb(),
-      ProveSafetyVerb(),   ProveRecordingsVerb(), BenchTickVerb(),     BenchQpVerb(),
-      BenchPolicyVerb(),   BenchTrainVerb(),      BenchProgressVerb(), ConfigCheckVerb(),
-      ConfigExplainVerb(), VersionVerb(),         CompletionVerb(),
+      UpVerb(),
+      ProfileCpuVerb(),
+      ProfileMemoryVerb(),
+      DemoVerb(),
+      TrainVerb(),
+      EvaluateVerb(),
+      DriveVerb(),
+      ReplayVerb(),
+      CertifyVerb(),
+      PolicyShowVerb(),
+      PolicyVerifyVerb(),
+      PolicyExportVerb(),
+      PolicyImportVerb(),
+      RobotCheckVerb(),
+      ScenarioRunVerb(),
+      ProveSafetyVerb(),
+      ProveRecordingsVerb(),
+      BenchTickVerb(),
+      BenchQpVerb(),
+      BenchPolicyVerb(),
+      BenchTrainVerb(),
+      BenchProgressVerb(),
+      ConfigCheckVerb(),
+      ConfigExplainVerb(),
+      VersionVerb(),
+      CompletionVerb(),
   };
 }
 

@@ -27,7 +27,10 @@ Verb BenchTrainVerb();
 Verb BenchProgressVerb();
 Verb ConfigCheckVerb();
 Verb ConfigExplainVerb();
+Verb UpVerb();
 Verb DemoVerb();
+Verb ProfileCpuVerb();
+Verb ProfileMemoryVerb();
 Verb VersionVerb();
 Verb CompletionVerb();
 

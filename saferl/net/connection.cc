@@ -1,0 +1,610 @@
+#include "saferl/net/connection.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <vector>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/log.h"
+#include "saferl/base/text.h"
+#include "saferl/net/request_reader.h"
+#include "saferl/net/stream_queue.h"
+
+namespace saferl::net {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using Executor = asio::io_context::executor_type;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+/// Rule of this file: co_await stands alone in its statement. g++ 12 makes wrong code of some loops
+/// and conditions that await.
+template <class T>
+using Task = asio::awaitable<T, Executor>;
+constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};
+
+constexpr int64_t kNever = INT64_MAX;
+constexpr auto kForever = std::chrono::steady_clock::time_point::max();
+constexpr size_t kBufferBytes = 8 << 10, kBodyBufferBytes = 64 << 10;
+constexpr uint64_t kDiscardBytes = 64 << 10;  // of a body that an error makes useless
+constexpr size_t kLingerBytes = 1 << 20;
+constexpr double kLinger_s = 1;
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Work of the pool, shared by the connection that waits and the thread that works.
+struct Job {
+  std::function<void()> work;
+  std::atomic<bool> abandoned{false};
+  bool done = false;  ///< loop's thread
+};
+
+class Client final : public Connection, public std::enable_shared_from_this<Client> {
+ public:
+  Client(ServerCore* server, asio::io_context* loop, Set* set, int fd);
+  ~Client() override;
+  Task<void> Run();
+  void Sweep(int64_t now_ns) override;
+  void Abort() override;
+
+ private:
+  enum class Wait : uint8_t { kDone, kTimeout, kFull, kAborted };
+
+  std::string_view unread() const { return {in_.data() + begin_, end_ - begin_}; }
+  Task<bool> One();
+  Task<bool> ReadHead(Request* request);
+  Task<bool> ReadBody(const Route* route, bool discard);
+  Task<bool> Answer(const Request& request, const Route* route, Response response, bool close);
+  Task<bool> Refuse(Request* request, const Route* route, int status, std::string detail);
+  Task<bool> Respond(std::shared_ptr<Request> request, const Route& route, bool close);
+  Task<Wait> OnPool(std::shared_ptr<Job> job, int64_t deadline_ns);
+  Task<bool> RunStream(std::shared_ptr<Request> request, const Route& route);
+  Task<void> WriteStream();
+  Task<void> ReadStream(std::shared_ptr<Client> self);
+  std::shared_ptr<StreamQueue> MakeStream(const Route& route);
+  Task<bool> IsHttp2();
+  Task<bool> Handshake();
+  Task<bool> Fill();
+  Task<bool> Send(std::string_view bytes);
+  Task<bool> SendRaw(std::string_view bytes);
+  Task<void> Linger();
+  void Tell(const Request& request, const Route* route, int status);
+
+  ServerCore& server_;
+  asio::io_context& loop_;
+  Set& set_;
+  Socket socket_;
+  Timer wake_;  ///< waits for the pool and for stream bytes
+  RequestReader reader_;
+  std::unique_ptr<TlsSession> tls_;
+  std::shared_ptr<Request> request_ = std::make_shared<Request>();
+  std::vector<char> in_;
+  size_t begin_ = 0, end_ = 0;
+  std::string out_, cipher_, plain_, records_;
+  std::string peer_;
+  int64_t read_deadline_ns_ = kNever, write_deadline_ns_ = kNever;
+  int64_t idle_since_ns_ = 0;  ///< 0: in the middle of something
+  uint64_t sent_bytes_ = 0;
+  bool expired_ = false, aborted_ = false;
+  std::shared_ptr<StreamQueue> stream_;
+  bool reading_stream_ = false;
+  int64_t next_ping_ns_ = 0;
+};
+
+int64_t After(double seconds) { return Nanos() + FromSeconds(seconds); }
+
+/// What a task that was spawned ends with: an exception here is a bug, and is said.
+void OnEnd(std::exception_ptr error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    Log(LogLevel::kError, "a connection ended by an exception", {{"error", e.what()}});
+  }
+}
+
+// ---------------------------------------------------------------- bytes in and out
+
+Client::Client(ServerCore* server, asio::io_context* loop, Set* set, int fd)
+    : server_(*server),
+      loop_(*loop),
+      set_(*set),
+      socket_(*loop),
+      wake_(*loop),
+      reader_(server->options.max_header_bytes),
+      in_(kBufferBytes) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  error_code ignored;
+  socket_.assign(address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd,
+                 ignored);
+  socket_.non_blocking(true, ignored);
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  const auto end = socket_.remote_endpoint(ignored);
+  peer_ = end.address().is_v6() ? Cat("[", end.address().to_string(), "]:", end.port())
+                                : Cat(end.address().to_string(), ":", end.port());
+  idle_since_ns_ = Nanos();
+  set_.insert(this);
+}
+
+Client::~Client() {
+  set_.erase(this);
+  server_.on_closed();
+}
+
+/// More bytes into the buffer. False: end, error or past the deadline (then expired_).
+Task<bool> Client::Fill() {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (end_ == in_.size()) {
+    if (begin_ > 0) {
+      std::copy(in_.begin() + static_cast<ptrdiff_t>(begin_), in_.end(), in_.begin());
+      end_ -= begin_;
+      begin_ = 0;
+    } else {
+      in_.resize(in_.size() * 2);
+    }
+  }
+  expired_ = false;
+  auto [error, n] =
+      co_await socket_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_), kResult);
+  if (error) co_return false;
+  if (tls_ == nullptr) {
+    end_ += n;
+    co_return true;
+  }
+  plain_.clear();
+  cipher_.clear();
+  const bool open = tls_->Receive({in_.data() + end_, n}, &plain_, &cipher_);
+  if (stream_ != nullptr) {
+    records_ += cipher_;  // another task is sending: they go first in its next batch
+  } else if (!cipher_.empty()) {
+    const bool sent = co_await SendRaw(cipher_);
+    if (!sent) co_return false;
+  }
+  if (in_.size() - end_ < plain_.size()) in_.resize(end_ + plain_.size());
+  std::copy(plain_.begin(), plain_.end(), in_.begin() + static_cast<ptrdiff_t>(end_));
+  end_ += plain_.size();
+  co_return open || !plain_.empty();  // what came before a close still counts
+}
+
+Task<bool> Client::Send(std::string_view bytes) {
+  sent_bytes_ += bytes.size();
+  if (tls_ == nullptr) co_return co_await SendRaw(bytes);
+  std::string records;
+  records.swap(records_);
+  tls_->Send(bytes, &records);
+  co_return co_await SendRaw(records);
+}
+
+Task<bool> Client::SendRaw(std::string_view bytes) {
+  error_code error;
+  const size_t n = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+  if (error && error != asio::error::would_block) co_return false;
+  bytes.remove_prefix(error ? 0 : n);
+  if (bytes.empty()) co_return true;
+  const ServerOptions& options = server_.options;
+  write_deadline_ns_ =
+      After(options.write_timeout_s + static_cast<double>(bytes.size()) / options.min_bytes_per_s);
+  while (!bytes.empty()) {
+    auto [failed, more] =
+        co_await socket_.async_write_some(asio::buffer(bytes.data(), bytes.size()), kResult);
+    if (failed) break;
+    bytes.remove_prefix(more);
+  }
+  write_deadline_ns_ = kNever;
+  co_return bytes.empty();
+}
+
+/// Says that nothing more comes and takes what the peer still sends, so that the kernel does not
+/// answer it with a reset that would destroy our last answer on its way.
+Task<void> Client::Linger() {
+  if (aborted_) co_return;
+  if (tls_ != nullptr) {
+    std::string alert;
+    tls_->Close(&alert);
+    if (!alert.empty()) co_await SendRaw(alert);
+  }
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  read_deadline_ns_ = After(kLinger_s);
+  for (size_t left = kLingerBytes; left > 0;) {
+    auto [error, n] = co_await socket_.async_read_some(asio::buffer(in_), kResult);
+    if (error) break;
+    left -= std::min(left, n);
+  }
+}
+
+Task<bool> Client::IsHttp2() {
+  read_deadline_ns_ = After(server_.options.header_timeout_s);
+  while (true) {
+    auto [error] = co_await socket_.async_wait(Socket::wait_read, kResult);
+    if (error) co_return false;
+    char bytes[kHttp2Preface.size()];
+    const ssize_t n = recv(socket_.native_handle(), bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    if (n <= 0 || !kHttp2Preface.starts_with({bytes, static_cast<size_t>(n)})) co_return false;
+    if (static_cast<size_t>(n) == kHttp2Preface.size()) co_return true;
+    wake_.expires_after(std::chrono::milliseconds(2));  // a preface in pieces: look again
+    co_await wake_.async_wait(kResult);
+    if (expired_ || aborted_) co_return false;
+  }
+}
+
+Task<bool> Client::Handshake() {
+  tls_ = TlsSession::Create(*server_.tls);
+  read_deadline_ns_ = After(server_.options.header_timeout_s);
+  bool open = true;
+  while (open && !tls_->established()) open = co_await Fill();
+  co_return open;
+}
+
+// ---------------------------------------------------------------- one request after the other
+
+Task<void> Client::Run() {
+  const auto self = shared_from_this();
+  if (server_.tls != nullptr) {
+    const bool secure = co_await Handshake();
+    if (!secure) co_return;
+  } else if (const auto take = server_.http2.load(); take != nullptr) {
+    const bool http2 = co_await IsHttp2();
+    if (http2) {
+      ++server_.tally.http2;
+      error_code error;
+      const int fd = socket_.release(error);
+      if (!error) (*take)(fd);
+      co_return;
+    }
+  }
+  for (bool more = true; more;) more = co_await One();
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+/// False: the connection ends (and has been told so).
+Task<bool> Client::One() {
+  reader_.Reset();
+  const std::shared_ptr<Request> request = request_;
+  sent_bytes_ = 0;
+  const bool head = co_await ReadHead(request.get());
+  if (!head) co_return false;
+  const Route* route = nullptr;
+  request->peer = peer_;
+  request->deadline_ns = request->received_ns + FromSeconds(server_.options.request_timeout_s);
+  std::optional<Response> early = server_.dispatcher.Head(&reader_.head(), request.get(), &route);
+  if (reader_.state() == RequestReader::State::kBody) {
+    const bool waits = request->headers.Find("Expect") != nullptr && unread().empty();
+    const bool skip = early && (waits || reader_.head().content_length.value_or(0) > kDiscardBytes);
+    bool read = skip;
+    if (waits && !early) {
+      const bool sent = co_await Send(kContinue);
+      if (!sent) co_return false;
+    }
+    if (!skip) read = co_await ReadBody(route, early.has_value());
+    if (!read) {
+      if (early) co_return co_await Answer(*request, route, std::move(*early), true);
+      if (reader_.state() == RequestReader::State::kError) {
+        co_return co_await Refuse(request.get(), route, reader_.error_status(),
+                                  reader_.error_detail());
+      }
+      if (!expired_) co_return false;
+      co_return co_await Refuse(request.get(), route, 408, "the body did not come in time");
+    }
+  }
+  bool close = !reader_.head().keep_alive || reader_.state() != RequestReader::State::kDone;
+  if (!early) early = server_.dispatcher.Body(*route, &reader_.body(), request.get());
+  if (early) co_return co_await Answer(*request, route, std::move(*early), close);
+  if (route->handler) co_return co_await Respond(request, *route, close);
+  co_return co_await RunStream(request, *route);
+}
+
+Task<bool> Client::ReadHead(Request* request) {
+  const ServerOptions& options = server_.options;
+  if (unread().empty()) {
+    idle_since_ns_ = Nanos();
+    read_deadline_ns_ = idle_since_ns_ + FromSeconds(options.idle_timeout_s);
+    const bool filled = co_await Fill();
+    if (!filled) co_return false;
+    idle_since_ns_ = 0;
+  }
+  request->received_ns = Nanos();
+  read_deadline_ns_ = request->received_ns + FromSeconds(options.header_timeout_s);
+  while (true) {
+    begin_ += reader_.Put(unread());
+    if (reader_.state() != RequestReader::State::kHead) break;
+    const bool filled = co_await Fill();
+    if (filled) continue;
+    if (expired_) co_await Refuse(request, nullptr, 408, "the header did not come in time");
+    co_return false;
+  }
+  read_deadline_ns_ = kNever;
+  if (reader_.state() != RequestReader::State::kError) co_return true;
+  co_await Refuse(request, nullptr, reader_.error_status(), reader_.error_detail());
+  co_return false;
+}
+
+Task<bool> Client::ReadBody(const Route* route, bool discard) {
+  const ServerOptions& options = server_.options;
+  reader_.SetBodyLimit(discard ? kDiscardBytes : route->max_body_bytes);
+  const int64_t start_ns = Nanos();
+  uint64_t taken = 0;
+  while (true) {
+    const size_t n = reader_.Put(unread());
+    begin_ += n;
+    taken += n;
+    if (reader_.state() != RequestReader::State::kBody) break;
+    if (n > 0 && !unread().empty()) continue;
+    if (taken > kBufferBytes && in_.size() < kBodyBufferBytes) in_.resize(kBodyBufferBytes);
+    read_deadline_ns_ =
+        start_ns +
+        FromSeconds(options.body_timeout_s + static_cast<double>(taken) / options.min_bytes_per_s);
+    const bool filled = co_await Fill();
+    if (!filled) break;
+  }
+  read_deadline_ns_ = kNever;
+  co_return reader_.state() == RequestReader::State::kDone;
+}
+
+/// The answer to a message whose framing or time is in doubt; the connection ends.
+Task<bool> Client::Refuse(Request* request, const Route* route, int status, std::string detail) {
+  if (route == nullptr) {
+    Dispatcher::Begin(request);
+    request->peer = peer_;
+  }
+  if (status != 408) ++server_.tally.malformed;
+  Response response = server_.dispatcher.Error(*request, status, detail);
+  co_return co_await Answer(*request, route, std::move(response), true);
+}
+
+Task<bool> Client::Respond(std::shared_ptr<Request> request, const Route& route, bool close) {
+  if (route.run == Run::kInline) {
+    co_return co_await Answer(*request, &route, server_.dispatcher.Call(route, *request), close);
+  }
+  auto response = std::make_shared<Response>();
+  auto job = std::make_shared<Job>();
+  job->work = [this, self = shared_from_this(), request, response, &route] {
+    *response = server_.dispatcher.Call(route, *request);
+  };
+  const Wait wait = co_await OnPool(job, request->deadline_ns);
+  switch (wait) {
+    case Wait::kDone:
+      co_return co_await Answer(*request, &route, std::move(*response), close);
+    case Wait::kFull:
+      co_return co_await Answer(
+          *request, &route,
+          server_.dispatcher.Error(*request, 503, "the server is busy; try again later"), close);
+    case Wait::kTimeout:
+      request_ = std::make_shared<Request>();  // the handler may still read the old one
+      co_return co_await Answer(
+          *request, &route,
+          server_.dispatcher.Error(*request, 504, "the server took too long and gave up"), close);
+    case Wait::kAborted:
+      co_return false;
+  }
+  co_return false;
+}
+
+Task<Client::Wait> Client::OnPool(std::shared_ptr<Job> job, int64_t deadline_ns) {
+  const bool taken = server_.pool->TrySubmit([this, self = shared_from_this(), job]() mutable {
+    if (!job->abandoned) job->work();
+    job->work = nullptr;
+    // The connection is let go on its own thread.
+    asio::post(loop_, [self = std::move(self), job = std::move(job)] {
+      job->done = true;
+      self->wake_.cancel();
+    });
+  });
+  if (!taken) {
+    ++server_.tally.pool_full;
+    co_return Wait::kFull;
+  }
+  wake_.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)));
+  while (!job->done && !aborted_) {
+    auto [error] = co_await wake_.async_wait(kResult);
+    if (!error) break;
+  }
+  if (job->done) co_return Wait::kDone;
+  job->abandoned = true;
+  co_return aborted_ ? Wait::kAborted : Wait::kTimeout;
+}
+
+Task<bool> Client::Answer(const Request& request, const Route* route, Response response,
+                          bool close) {
+  close = close || server_.draining;
+  const int status = response.status;
+  out_.clear();
+  server_.dispatcher.Write(request, std::move(response),
+                           {.close = close,
+                            .minor_version = reader_.head().minor_version,
+                            .handled_ns = Nanos() - request.received_ns},
+                           &out_);
+  const bool sent = co_await Send(out_);
+  Tell(request, route, status);
+  if (sent && close) {
+    co_await Linger();
+  }
+  co_return sent && !close;
+}
+
+void Client::Tell(const Request& request, const Route* route, int status) {
+  ++server_.tally.requests;
+  if (!server_.observer) return;
+  server_.observer({.request = &request,
+                    .route = route,
+                    .status = status,
+                    .sent_bytes = sent_bytes_,
+                    .duration_ns = Nanos() - request.received_ns});
+}
+
+// ---------------------------------------------------------------- streams
+
+Task<bool> Client::RunStream(std::shared_ptr<Request> request, const Route& route) {
+  if (route.websocket) {
+    if (const auto error = CheckUpgrade(*request)) {
+      Response response = server_.dispatcher.Error(*request, error->status, error->detail);
+      if (error->status == 426) {
+        response.headers.Set("Upgrade", "websocket");
+        response.headers.Set("Sec-WebSocket-Version", "13");
+      }
+      co_return co_await Answer(*request, &route, std::move(response), true);
+    }
+  }
+  stream_ = MakeStream(route);
+  auto job = std::make_shared<Job>();
+  job->work = [this, self = shared_from_this(), stream = stream_, request, &route] {
+    server_.dispatcher.Open(route, stream, *request);
+  };
+  Wait opened = Wait::kDone;
+  if (route.run == Run::kInline) {
+    job->work();
+  } else {
+    opened = co_await OnPool(job, request->deadline_ns);
+  }
+  if (opened != Wait::kDone) {
+    stream_->Detach();
+    stream_.reset();
+    if (opened == Wait::kAborted) co_return false;
+    Response busy = server_.dispatcher.Error(*request, opened == Wait::kFull ? 503 : 504,
+                                             "the server is busy; try again later");
+    co_return co_await Answer(*request, &route, std::move(busy), true);
+  }
+  const std::string head = stream_->Head(*request);
+  const bool sent = co_await Send(head);
+  if (sent) {
+    next_ping_ns_ = After(server_.options.stream_ping_s);
+    reading_stream_ = true;
+    asio::co_spawn(loop_, ReadStream(shared_from_this()), OnEnd);
+    co_await WriteStream();
+  }
+  stream_->Detach();
+  error_code ignored;
+  socket_.close(ignored);
+  wake_.expires_at(kForever);
+  while (reading_stream_) co_await wake_.async_wait(kResult);
+  if (stream_->on_close) stream_->on_close();
+  stream_->on_message = nullptr;
+  stream_->on_close = nullptr;
+  Tell(*request, &route, route.websocket ? 101 : 200);
+  stream_.reset();
+  co_return false;
+}
+
+std::shared_ptr<StreamQueue> Client::MakeStream(const Route& route) {
+  const auto wake = [weak = weak_from_this(), loop = &loop_] {
+    asio::post(*loop, [weak] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      error_code ignored;
+      if (self->stream_ != nullptr && self->stream_->overflowed()) self->socket_.close(ignored);
+      self->wake_.cancel();
+    });
+  };
+  const auto kind = route.websocket                     ? StreamQueue::Kind::kWebSocket
+                    : reader_.head().minor_version == 1 ? StreamQueue::Kind::kChunkedEvents
+                                                        : StreamQueue::Kind::kEvents;
+  return std::make_shared<StreamQueue>(
+      kind,
+      StreamQueue::Limits{.queued_bytes = server_.options.max_stream_queue_bytes,
+                          .message_bytes = route.max_body_bytes},
+      wake);
+}
+
+/// Sends what the queue holds until it is closed and empty, or the peer is gone.
+Task<void> Client::WriteStream() {
+  std::string bytes;
+  while (!aborted_ && stream_->Take(&bytes)) {
+    if (!bytes.empty()) {
+      const bool sent = co_await Send(bytes);
+      if (!sent) co_return;
+      continue;
+    }
+    if (!reading_stream_) break;
+    wake_.expires_at(kForever);
+    co_await wake_.async_wait(kResult);
+  }
+  if (aborted_ || stream_->overflowed()) co_return;
+  bytes = stream_->End(server_.draining ? close_code::kGoingAway : close_code::kNormal);
+  if (!bytes.empty()) {
+    const bool sent = co_await Send(bytes);
+    if (!sent) co_return;
+  }
+  // The peer's turn to close; what it still says is read by ReadStream and thrown away.
+  error_code ignored;
+  if (!stream_->is_websocket()) socket_.shutdown(Socket::shutdown_send, ignored);
+  wake_.expires_after(std::chrono::milliseconds(static_cast<int>(kLinger_s * 1000)));
+  while (reading_stream_ && !aborted_) {
+    auto [error] = co_await wake_.async_wait(kResult);
+    if (!error) break;
+  }
+}
+
+Task<void> Client::ReadStream(std::shared_ptr<Client> self) {
+  while (true) {
+    std::string_view bytes = unread();
+    const bool open = stream_->Receive(&bytes);
+    begin_ = end_ - bytes.size();
+    if (!open) {
+      if (stream_->malformed()) ++server_.tally.malformed;
+      break;
+    }
+    if (stream_->is_websocket()) read_deadline_ns_ = After(server_.options.idle_timeout_s);
+    const bool filled = co_await Fill();
+    if (!filled) break;
+  }
+  read_deadline_ns_ = kNever;
+  reading_stream_ = false;
+  stream_->Close();
+  self->wake_.cancel();
+}
+
+// ---------------------------------------------------------------- time, drain, abort
+
+void Client::Sweep(int64_t now_ns) {
+  if (now_ns >= std::min(read_deadline_ns_, write_deadline_ns_)) {
+    expired_ = true;
+    ++server_.tally.timeouts;
+    read_deadline_ns_ = write_deadline_ns_ = kNever;
+    error_code ignored;
+    socket_.cancel(ignored);
+  }
+  if (reading_stream_ && next_ping_ns_ != 0 && now_ns >= next_ping_ns_) {
+    next_ping_ns_ = now_ns + FromSeconds(server_.options.stream_ping_s);
+    stream_->Ping();
+  }
+  if (!server_.draining) return;
+  if (stream_ != nullptr) stream_->Close();
+  const double linger_s = std::min(kLinger_s, server_.options.drain_s / 4);
+  if (idle_since_ns_ != 0 && now_ns - idle_since_ns_ > FromSeconds(linger_s)) {
+    idle_since_ns_ = 0;
+    error_code ignored;
+    socket_.cancel(ignored);
+  }
+}
+
+void Client::Abort() {
+  aborted_ = true;
+  error_code ignored;
+  socket_.close(ignored);
+  wake_.cancel();
+}
+
+}  // namespace
+
+void Connection::Create(ServerCore* core, asio::io_context* loop, Set* set, int fd) {
+  const auto client = std::make_shared<Client>(core, loop, set, fd);
+  asio::co_spawn(*loop, client->Run(), OnEnd);
+}
+
+}  // namespace saferl::net

@@ -1,0 +1,111 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+#include "saferl/net/docs_page.h"
+#include "saferl/net/router.h"
+
+namespace saferl::net {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return out;
+}
+
+class OpenApiTest : public testing::Test {
+ protected:
+  OpenApiTest() {
+    Route infer;
+    infer.method = Method::kPost;
+    infer.pattern = "/v2/models/{model}/versions/{version}/infer";
+    infer.operation_id = "infer";
+    infer.summary = "One \"quoted\" inference";
+    infer.tag = "inference";
+    infer.run = Run::kPool;
+    infer.query = {{.name = "limit", .type = "integer", .doc = "most", .required = false}};
+    infer.request_schema = R"({"type":"object"})";
+    infer.response_schema = R"({"type":"object"})";
+    infer.errors = {404, 429};
+    infer.handler = [](const Request&) { return Response::Json("{}"); };
+    router_.Add(infer);
+    infer.method = Method::kDelete;
+    infer.operation_id = "remove";
+    infer.request_schema = "";
+    router_.Add(infer);
+    Route socket;
+    socket.pattern = "/stream";
+    socket.operation_id = "stream";
+    socket.websocket = [](std::shared_ptr<Stream>, const Request&) {};
+    router_.Add(socket);
+    Route events;
+    events.pattern = "/events";
+    events.operation_id = "events";
+    events.events = [](std::shared_ptr<Stream>, const Request&) {};
+    router_.Add(events);
+    router_.SetErrorShape("/v2", [](const Request&, int status, std::string_view) {
+      return Response::Json("{}", status);
+    });
+    AddDocs(&router_, "A title", "1.2.3");
+  }
+
+  Router router_;
+};
+
+TEST_F(OpenApiTest, EveryRouteIsADocumentEntryAndEveryEntryIsARoute) {
+  const auto document = ParseJson(OpenApi(router_, "t", "1"), "openapi.json");
+  ASSERT_TRUE(document.ok()) << document.status();
+  std::set<std::string> described, served;
+  for (const auto& path : document->Find("paths")->entries()) {
+    for (const auto& method : path.value.entries()) {
+      described.insert(Cat(method.key, " ", path.key));
+      EXPECT_FALSE(method.value.Find("operationId")->text().empty());
+      EXPECT_FALSE(method.value.Find("responses")->entries().empty());
+    }
+  }
+  for (const auto& route : router_.routes()) {
+    served.insert(Cat(Lower(Name(route->method)), " ", route->pattern));
+  }
+  EXPECT_EQ(described, served);
+  EXPECT_TRUE(served.contains("get /openapi.json"));
+  EXPECT_TRUE(served.contains("get /docs"));
+}
+
+TEST_F(OpenApiTest, OperationsSayTheirParametersAndErrors) {
+  const std::string text = OpenApi(router_, "t", "1");
+  const auto document = ParseJson(text, "openapi.json");
+  ASSERT_TRUE(document.ok());
+  EXPECT_EQ(document->Find("openapi")->text(), "3.1.0");
+  const Node* infer =
+      document->Find("paths")->Find("/v2/models/{model}/versions/{version}/infer")->Find("post");
+  ASSERT_NE(infer, nullptr);
+  const auto& parameters = infer->Find("parameters")->items();
+  ASSERT_EQ(parameters.size(), 3u);
+  EXPECT_EQ(parameters[0].Find("name")->text(), "model");
+  EXPECT_EQ(parameters[0].Find("in")->text(), "path");
+  EXPECT_EQ(parameters[2].Find("in")->text(), "query");
+  for (const char* status : {"200", "400", "404", "413", "415", "429", "500", "503", "504"}) {
+    EXPECT_NE(infer->Find("responses")->Find(status), nullptr) << status;
+  }
+  EXPECT_NE(infer->Find("responses")->Find("404")->Find("content")->Find("application/json"),
+            nullptr)
+      << "the protocol's own shape";
+  const Node* events = document->Find("paths")->Find("/events")->Find("get");
+  EXPECT_NE(events->Find("responses")->Find("200")->Find("content")->Find("text/event-stream"),
+            nullptr);
+}
+
+TEST_F(OpenApiTest, ThePageNeedsNothingFromElsewhere) {
+  const std::string_view page = DocsPage();
+  EXPECT_THAT(std::string(page), testing::HasSubstr("fetch(\"openapi.json\")"));
+  for (const char* foreign : {"http://", "https://", "src=", "@import", "url("}) {
+    EXPECT_EQ(page.find(foreign), std::string_view::npos) << foreign;
+  }
+}
+
+}  // namespace
+}  // namespace saferl::net

@@ -1,0 +1,90 @@
+#pragma once
+// Router: the list of routes is the whole interface of a service. Dispatch, the OpenAPI document,
+// the page at /docs and the tests of "every route x every method" read the same list.
+//
+// Patterns: "/v2/models/{model}/versions/{version}/infer"; a {name} matches one segment of
+// [A-Za-z0-9._~-]{1,255} after decoding (else 400); literals win over names. A path that exists
+// with another method is 405 with Allow; an unknown one is 404. HEAD is served by GET's handler
+// without the body, OPTIONS by the server.
+// RT: no. Errors: duplicate routes or operation ids abort at start (a programmer's error).
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "saferl/net/http.h"
+
+namespace saferl::net {
+
+/// Where a handler runs: on the connection's own thread (short, never blocks: inference, health) or
+/// on the pool (database, objects, files).
+enum class Run : uint8_t { kInline, kPool };
+
+using Handler = std::function<Response(const Request&)>;
+
+/// A stream of server-sent events or WebSocket messages: see http_server.h.
+class Stream;
+using StreamHandler = std::function<void(std::shared_ptr<Stream>, const Request&)>;
+
+struct FieldSpec {
+  std::string name{}, type{}, doc{};  ///< type: string, integer, number, boolean
+  bool required = false;
+};
+
+struct Route {
+  Method method = Method::kGet;
+  std::string pattern;
+  std::string operation_id, summary, tag;
+  Run run = Run::kInline;
+  Handler handler;
+  StreamHandler events, websocket;  ///< instead of `handler`
+  std::vector<FieldSpec> query;
+  std::string request_schema, response_schema;  ///< JSON schema texts; empty = none
+  std::vector<int> errors;                      ///< statuses beyond the usual
+  size_t max_body_bytes = 1 << 20;              ///< also of one WebSocket message
+};
+
+class Router {
+ public:
+  Router();
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  void Add(Route route);
+  /// Errors under a path prefix ("/v2", "/api/2.0/mlflow") take this shape instead of RFC 9457.
+  using ErrorShape = std::function<Response(const Request&, int status, std::string_view detail)>;
+  void SetErrorShape(std::string prefix, ErrorShape shape);
+  /// In the shape of the longest prefix of request.path; RFC 9457 where none is set.
+  Response Error(const Request& request, int status, std::string_view detail) const;
+  bool HasErrorShape(std::string_view path) const { return ShapeOf(path) != nullptr; }
+
+  struct Match {
+    const Route* route = nullptr;
+    int status = 200;    ///< 400, 404 or 405 when there is no route; 204 for OPTIONS
+    std::string detail;  ///< what is wrong and what to do, for 400, 404 and 405
+    std::string allow;   ///< for 405 and OPTIONS
+  };
+  /// Fills request->params.
+  Match Find(Request* request) const;
+  const std::vector<std::unique_ptr<Route>>& routes() const { return routes_; }
+
+ private:
+  struct Node;
+  const ErrorShape* ShapeOf(std::string_view path) const;
+
+  std::vector<std::unique_ptr<Route>> routes_;
+  std::vector<std::pair<std::string, ErrorShape>> shapes_;
+  std::unique_ptr<Node> root_;
+};
+
+/// OpenAPI 3.1 document of the routes.
+std::string OpenApi(const Router& router, std::string_view title, std::string_view version);
+
+/// Adds GET /openapi.json (the document of every route, these two among them) and GET /docs (a page
+/// that shows it, complete in itself). `router` must outlive what it serves and not change then.
+void AddDocs(Router* router, std::string title, std::string version);
+
+}  // namespace saferl::net

@@ -1,0 +1,48 @@
+#include "saferl/net/worker_pool.h"
+
+#include <utility>
+
+namespace saferl::net {
+
+WorkerPool::WorkerPool(int threads, int queue) : queue_(static_cast<size_t>(queue)) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+}
+
+void WorkerPool::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  filled_.notify_all();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+bool WorkerPool::TrySubmit(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    // A job that an idle thread is about to take does not wait.
+    if (stopping_ || jobs_.size() >= queue_ + idle_) return false;
+    jobs_.push_back(std::move(job));
+  }
+  filled_.notify_one();
+  return true;
+}
+
+void WorkerPool::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    ++idle_;
+    filled_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    --idle_;
+    if (jobs_.empty()) return;
+    const std::function<void()> job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    lock.lock();
+  }
+}
+
+}  // namespace saferl::net

@@ -1,0 +1,235 @@
+#include "saferl/services/app.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "saferl/base/file.h"
+#include "saferl/base/json.h"
+#include "saferl/base/log.h"
+#include "saferl/base/text.h"
+#include "saferl/policy/package.h"
+#include "saferl/services/inference/oip_routes.h"
+#include "saferl/telemetry/operations_metrics.h"
+
+namespace saferl::services {
+namespace {
+
+using net::Method;
+using net::Request;
+using net::Response;
+
+void Add(net::Router* router, std::string pattern, std::string id, std::string summary,
+         std::string tag, net::Run run, net::Handler handler) {
+  net::Route route;
+  route.pattern = std::move(pattern);
+  route.operation_id = std::move(id);
+  route.summary = std::move(summary);
+  route.tag = std::move(tag);
+  route.run = run;
+  route.handler = std::move(handler);
+  router->Add(std::move(route));
+}
+
+/// {"status":"healthy"} or 503 with what is wrong.
+Response HealthOf(const Request& request, const Status& status, std::string_view kind) {
+  if (!status.ok())
+    return net::Problem(request, 503, "unhealthy", Cat(kind, ": ", status.message()));
+  return Response::Json(
+      JsonWriter().BeginObject().Field("status", "healthy").Field("kind", kind).EndObject().Take());
+}
+
+std::string InFolder(const std::string& folder, const std::string& path) {
+  return (std::filesystem::path(folder) / path).string();
+}
+
+}  // namespace
+
+StatusOr<Service> ParseService(std::string_view name) {
+  if (name == "api") return Service::kApi;
+  if (name == "inference") return Service::kInference;
+  return absl::InvalidArgumentError(Cat("service: '", name, "' is not one of api, inference"));
+}
+
+App::App(const ServiceConfig& config, const BuildInfo& build)
+    : config_(config),
+      build_(build),
+      models_(&metrics_, ParseSize(config.inference.model_cache_size).value_or(0)) {}
+
+App::~App() { Drain(); }
+
+bool App::Drain() {
+  ready_ = false;
+  bool all = true;
+  for (std::unique_ptr<net::HttpServer>* server : {&api_, &inference_}) {
+    if (*server != nullptr) all = (*server)->Drain() && all;
+    server->reset();
+  }
+  return all;
+}
+
+Status App::OpenStores() {
+  std::error_code error;
+  std::filesystem::create_directories(config_.data_dir, error);
+  if (error)
+    return absl::FailedPreconditionError(Cat("data_dir: ", config_.data_dir, ": ", error.message(),
+                                             "; name a folder you may write"));
+  const DatabaseConfig& db = config_.database;
+  storage::DatabaseOptions rows;
+  rows.url = db.host.empty() ? Cat("sqlite:", InFolder(config_.data_dir, db.path))
+                             : Cat("postgresql://", db.user, "@", db.host, ":", db.port, "/",
+                                   db.name, "?sslmode=", db.ssl_mode);
+  rows.password = db.password;
+  rows.pool = db.pool;
+  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(rows));
+  const ObjectsConfig& o = config_.objects;
+  storage::ObjectsOptions objects;
+  objects.url =
+      o.bucket.empty() ? Cat("dir:", InFolder(config_.data_dir, o.path)) : Cat("s3://", o.bucket);
+  objects.endpoint = o.endpoint;
+  objects.region = o.region;
+  objects.access_key_id = o.access_key_id;
+  objects.secret_access_key = o.secret_access_key;
+  objects.ca_file = o.ca_file;
+  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(objects));
+  const RedisConfig& r = config_.redis;
+  storage::CacheOptions cache;
+  if (!r.host.empty()) cache.url = Cat(r.tls ? "rediss://" : "redis://", r.host, ":", r.port, "/0");
+  cache.user = r.user;
+  cache.password = r.password;
+  cache.ca_file = r.ca_file;
+  SAFERL_ASSIGN_OR_RETURN(cache_, storage::OpenCache(cache));
+  return absl::OkStatus();
+}
+
+/// Every data_dir/models/NAME/VERSION.policy. A file that does not verify is reported and left out.
+Status App::LoadModels() {
+  const std::filesystem::path folder = InFolder(config_.data_dir, "models");
+  std::error_code error;
+  for (const auto& model : std::filesystem::directory_iterator(folder, error)) {
+    for (const auto& file : std::filesystem::directory_iterator(model.path(), error)) {
+      if (file.path().extension() != ".policy") continue;
+      const StatusOr<std::string> bytes = ReadFile(file.path().string(), policy::kMaxPackageBytes);
+      const Status status = bytes.ok() ? models_.Load(model.path().filename().string(),
+                                                      file.path().stem().string(), *bytes)
+                                       : bytes.status();
+      if (!status.ok())
+        Log(LogLevel::kError, "model not loaded",
+            {{"file", file.path().string()}, {"why", Cat(status.message())}});
+    }
+  }
+  return absl::OkStatus();
+}
+
+void App::AddCommonRoutes(const std::string& title, net::Router* router) {
+  Add(router, "/version", "version", "Version of the program", "service", net::Run::kInline,
+      [this](const Request&) {
+        return Response::Json(JsonWriter()
+                                  .BeginObject()
+                                  .Field("name", "saferl")
+                                  .Field("version", build_.version)
+                                  .Field("commit", build_.commit)
+                                  .EndObject()
+                                  .Take());
+      });
+  if (config_.telemetry.prometheus) {
+    Add(router, "/metrics", "metrics", "Metrics in Prometheus' text format", "service",
+        net::Run::kPool, [this](const Request&) {
+          Response response = Response::Text(metrics_.Text());
+          response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+          return response;
+        });
+  }
+  OipOptions oip;
+  oip.server_version = build_.version;
+  oip.ready = [this] { return ready_.load(std::memory_order_relaxed); };
+  AddOipRoutes(oip, &models_, router);
+  net::AddDocs(router, title, build_.version);
+}
+
+void App::AddHealthRoutes(net::Router* router) {
+  Add(router, "/health", "health", "Is the service healthy", "health", net::Run::kInline,
+      [this](const Request& request) {
+        const bool ready = ready_.load(std::memory_order_relaxed);
+        return HealthOf(request,
+                        ready ? absl::OkStatus() : absl::UnavailableError("starting or draining"),
+                        "service");
+      });
+  Add(router, "/health/database", "healthDatabase", "Does the database take writes", "health",
+      net::Run::kPool, [this](const Request& request) {
+        return HealthOf(request, database_->Check(), database_->kind());
+      });
+  Add(router, "/health/models", "healthModels", "Are the model files there and loaded", "health",
+      net::Run::kPool, [this](const Request& request) {
+        if (const Status status = objects_->Check(); !status.ok())
+          return HealthOf(request, status, objects_->kind());
+        JsonWriter w;
+        w.BeginObject()
+            .Field("status", "healthy")
+            .Field("kind", objects_->kind())
+            .Key("models")
+            .BeginArray();
+        for (const IndexEntry& entry : models_.Index()) {
+          w.BeginObject().Field("name", entry.name).Field("version", entry.version);
+          w.Field("state", entry.state).Field("reason", entry.reason).EndObject();
+        }
+        return Response::Json(w.EndArray().EndObject().Take());
+      });
+}
+
+StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server, const char* name,
+                                                      const net::Router& router) {
+  http_metrics_.push_back(std::make_unique<telemetry::HttpMetrics>(metrics_, name));
+  telemetry::HttpMetrics* metrics = http_metrics_.back().get();
+  std::vector<std::pair<const net::Route*, telemetry::HttpMetrics::Route*>> known;
+  for (const auto& route : router.routes())
+    known.emplace_back(route.get(), &metrics->ForRoute(net::Name(route->method), route->pattern));
+  std::sort(known.begin(), known.end());
+  telemetry::HttpMetrics::Route* none = &metrics->ForRoute("none", "none");
+  net::ServerOptions options;
+  options.host = server.host;
+  options.port = server.port;
+  options.io_threads = server.io_threads;
+  options.pool_threads = server.pool_threads;
+  const auto observe = [known = std::move(known), none, metrics](const net::RequestRecord& record) {
+    telemetry::HttpMetrics::Route* route = none;
+    const auto at =
+        std::lower_bound(known.begin(), known.end(), record.route,
+                         [](const auto& a, const net::Route* b) { return a.first < b; });
+    if (at != known.end() && at->first == record.route) route = at->second;
+    route->duration.Observe(1e-9 * static_cast<double>(record.duration_ns));
+    route->requests.Add(record.status);
+    metrics->sent_bytes.Add(record.sent_bytes);
+  };
+  StatusOr<std::unique_ptr<net::HttpServer>> started =
+      net::HttpServer::Start(options, router, observe);
+  if (!started.ok())
+    return Status(started.status().code(), Cat(name, ": ", started.status().message()));
+  return started;
+}
+
+StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,
+                                          const std::vector<Service>& services) {
+  std::unique_ptr<App> app(new App(config, build));
+  SAFERL_RETURN_IF_ERROR(app->OpenStores());
+  SAFERL_RETURN_IF_ERROR(app->LoadModels());
+  telemetry::AddProcessMetrics(app->metrics_, build.version, build.commit);
+  const auto runs = [&services](Service service) {
+    return services.empty() ||
+           std::find(services.begin(), services.end(), service) != services.end();
+  };
+  app->AddHealthRoutes(&app->api_routes_);
+  app->AddCommonRoutes("Safe RL API", &app->api_routes_);
+  app->AddHealthRoutes(&app->inference_routes_);
+  app->AddCommonRoutes("Policy inference", &app->inference_routes_);
+  if (runs(Service::kApi)) {
+    SAFERL_ASSIGN_OR_RETURN(app->api_, app->Serve(config.api, "api", app->api_routes_));
+  }
+  if (runs(Service::kInference)) {
+    SAFERL_ASSIGN_OR_RETURN(
+        app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
+  }
+  app->ready_ = true;
+  return app;
+}
+
+}  // namespace saferl::services

@@ -1,0 +1,67 @@
+#pragma once
+// App: the services of one process. `saferl up` runs all of them on one machine; with `services`
+// set it runs the named ones, on the same stores.
+//
+// Start opens the stores, loads the models and serves; Stop drains and leaves in the reverse order.
+// Errors: what a store, a port or a model file says, with the field of the configuration. RT: no.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "saferl/net/http_server.h"
+#include "saferl/services/config.h"
+#include "saferl/services/inference/model_host.h"
+#include "saferl/storage/cache.h"
+#include "saferl/storage/database.h"
+#include "saferl/storage/objects.h"
+#include "saferl/telemetry/catalogue.h"
+
+namespace saferl::services {
+
+/// What the program is: served by /version, written on metrics and traces.
+struct BuildInfo {
+  std::string version, commit;
+};
+
+enum class Service : uint8_t { kApi, kInference };
+StatusOr<Service> ParseService(std::string_view name);
+
+class App {
+ public:
+  static StatusOr<std::unique_ptr<App>> Start(const ServiceConfig& config, const BuildInfo& build,
+                                              const std::vector<Service>& services);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  /// Ports that are served; 0 where a service does not run here.
+  int api_port() const { return api_ == nullptr ? 0 : api_->port(); }
+  int inference_port() const { return inference_ == nullptr ? 0 : inference_->port(); }
+  ModelHost& models() { return models_; }
+  /// Stops taking work, answers what is in flight. True when all was answered in time.
+  bool Drain();
+
+ private:
+  App(const ServiceConfig& config, const BuildInfo& build);
+  Status OpenStores();
+  Status LoadModels();
+  void AddCommonRoutes(const std::string& title, net::Router* router);
+  void AddHealthRoutes(net::Router* router);
+  StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
+                                                   const net::Router& router);
+
+  ServiceConfig config_;
+  BuildInfo build_;
+  telemetry::Metrics metrics_;
+  std::unique_ptr<storage::Database> database_;
+  std::unique_ptr<storage::Objects> objects_;
+  std::unique_ptr<storage::Cache> cache_;
+  ModelHost models_;
+  std::atomic<bool> ready_{false};
+  std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
+  net::Router api_routes_, inference_routes_;
+  std::unique_ptr<net::HttpServer> api_, inference_;
+};
+
+}  // namespace saferl::services

@@ -1,0 +1,218 @@
+#include "saferl/services/app.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+#include "saferl/base/file.h"
+#include "saferl/base/json.h"
+#include "saferl/base/random.h"
+#include "saferl/base/text.h"
+#include "saferl/net/http_client.h"
+#include "saferl/policy/package.h"
+
+namespace saferl::services {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// A small policy whose action is known: tanh of weights that `sign` flips.
+policy::PolicySpec SmallSpec(float sign) {
+  policy::PolicySpec spec;
+  spec.name = "small";
+  spec.robot = "wheelchair";
+  spec.observation = {{"o", "m", 3, -1, 1}};
+  spec.action = {{"u", "m/s", 2, -1, 1}};
+  spec.obs_mean = {0, 0, 0};
+  spec.obs_std = {1, 1, 1};
+  policy::Layer layer;
+  layer.in = 3;
+  layer.out = 2;
+  layer.activation = policy::Activation::kIdentity;
+  layer.weight = {sign, 0, 0, 0, sign, 0};
+  layer.bias = {0, 0};
+  spec.layers = {layer};
+  spec.log_std = {0, 0};
+  spec.action_scale = {1, 1};
+  spec.action_offset = {0, 0};
+  spec.training_record = "{}";
+  spec.golden_observations = {{0, 0, 0}};
+  spec.golden_actions = {{0, 0}};
+  return spec;
+}
+
+std::string Package(float sign) {
+  StatusOr<std::string> bytes = policy::EncodePackage(SmallSpec(sign));
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  return *std::move(bytes);
+}
+
+class AppTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        testing::TempDir() + "app_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_ + "/models/small");
+    for (const auto& [version, sign] : {std::pair{"1", 1.0F}, std::pair{"10", -1.0F}}) {
+      ASSERT_TRUE(
+          WriteFileAtomic(Cat(folder_, "/models/small/", version, ".policy"), Package(sign)).ok());
+    }
+    ASSERT_TRUE(WriteFileAtomic(folder_ + "/models/small/bad.policy", "not a package").ok());
+    ServiceConfig config;
+    config.data_dir = folder_;
+    config.api.port = config.inference_server.port = 0;
+    auto app = App::Start(config, {"0.1.0", "abc"}, {});
+    ASSERT_TRUE(app.ok()) << app.status();
+    app_ = *std::move(app);
+  }
+  void TearDown() override {
+    app_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  net::ClientResponse Call(net::Method method, int port, const std::string& path,
+                           const std::string& body = "") {
+    net::ClientRequest request;
+    request.method = method;
+    request.url = Cat("http://127.0.0.1:", port, path);
+    request.body = body;
+    auto response = client_.Send(request);
+    EXPECT_TRUE(response.ok()) << path << response.status();
+    return response.ok() ? *std::move(response) : net::ClientResponse{};
+  }
+  net::ClientResponse Get(const std::string& path) {
+    return Call(net::Method::kGet, app_->inference_port(), path);
+  }
+  net::ClientResponse Infer(const std::string& model, const std::string& body) {
+    return Call(net::Method::kPost, app_->inference_port(), Cat("/v2/models/", model, "/infer"),
+                body);
+  }
+
+  std::string folder_;
+  std::unique_ptr<App> app_;
+  net::HttpClient client_;
+};
+
+constexpr const char* kBody =
+    R"({"id":"7","inputs":[{"name":"observation","shape":[2,3],"datatype":"FP32","data":[0.5,0.25,0,0,0,1]}]})";
+
+TEST_F(AppTest, HealthVersionMetricsAndDocumentOnBothPorts) {
+  for (const int port : {app_->api_port(), app_->inference_port()}) {
+    for (const char* path :
+         {"/health", "/health/database", "/health/models", "/version", "/metrics", "/openapi.json",
+          "/docs", "/v2", "/v2/health/live", "/v2/health/ready"}) {
+      EXPECT_EQ(Call(net::Method::kGet, port, path).status, 200) << path;
+    }
+    EXPECT_EQ(Call(net::Method::kGet, port, "/nothing").status, 404);
+    EXPECT_EQ(Call(net::Method::kDelete, port, "/health").status, 405);
+  }
+  const std::string models = Get("/health/models").body;
+  EXPECT_THAT(models, HasSubstr(R"("version":"bad","state":"UNAVAILABLE")"));
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("saferl_model_info{"));
+}
+
+TEST_F(AppTest, ANumberWithoutAVersionMeansTheNewestByValue) {
+  const net::ClientResponse newest = Infer("small", kBody),
+                            first = Infer("small/versions/1", kBody);
+  ASSERT_EQ(newest.status, 200) << newest.body;
+  EXPECT_THAT(newest.body, HasSubstr(R"("model_version":"10","id":"7")"));
+  EXPECT_THAT(newest.body, HasSubstr(R"("data":[-0.46211714,-0.2449186)"));
+  EXPECT_THAT(first.body, HasSubstr(R"("data":[0.46211714,0.2449186)"));
+}
+
+TEST_F(AppTest, AnAliasMovesInOneStepAndUnloadingItsVersionRemovesIt) {
+  ASSERT_TRUE(app_->models().SetAlias("small", "champion", "1").ok());
+  EXPECT_THAT(Infer("small", kBody).body, HasSubstr(R"("model_version":"1")"));
+  EXPECT_THAT(Infer("small/versions/champion", kBody).body, HasSubstr(R"("model_version":"1")"));
+  ASSERT_TRUE(app_->models().Unload("small", "1").ok());
+  EXPECT_THAT(Infer("small", kBody).body, HasSubstr(R"("model_version":"10")"));
+  EXPECT_EQ(Infer("small/versions/champion", kBody).status, 404);
+  EXPECT_FALSE(app_->models().SetAlias("small", "champion", "77").ok());
+}
+
+TEST_F(AppTest, AFailedReloadKeepsWhatWasServed) {
+  EXPECT_FALSE(app_->models().Load("small", "10", "garbage").ok());
+  EXPECT_EQ(Infer("small/versions/10", kBody).status, 200);
+  EXPECT_FALSE(app_->models().Load("../x", "1", Package(1)).ok());
+  EXPECT_FALSE(app_->models().Load("small", "a/b", Package(1)).ok());
+}
+
+TEST_F(AppTest, ErrorsHaveTheProtocolsShapeAndNameTheFix) {
+  struct Case {
+    const char *model, *body;
+    int status;
+    const char* says;
+  };
+  const Case cases[] = {
+      {"none", kBody, 404, "not loaded"},
+      {"small/versions/3", kBody, 404, "it has 1, 10"},
+      {"small", "{", 400, "error"},
+      {"small", R"({"inputs":[{"name":"o","shape":[3],"datatype":"FP32","data":[1,2,3]}]})", 400,
+       "'observation'"},
+      {"small",
+       R"({"inputs":[{"name":"observation","shape":[4],"datatype":"FP32","data":[1,2,3,4]}]})", 400,
+       "[rows, 3]"},
+      {"small",
+       R"({"inputs":[{"name":"observation","shape":[3],"datatype":"FP64","data":[1,2,3]}]})", 400,
+       "FP32"},
+      {"small",
+       R"({"inputs":[{"name":"observation","shape":[3],"datatype":"FP32","data":[1,2,3]}],"outputs":[{"name":"x"}]})",
+       400, "'action'"},
+  };
+  for (const Case& c : cases) {
+    const net::ClientResponse response = Infer(c.model, c.body);
+    EXPECT_EQ(response.status, c.status) << c.body << response.body;
+    EXPECT_THAT(response.body, HasSubstr(c.says)) << c.body;
+    const auto json = ParseJson(response.body, "error");
+    ASSERT_TRUE(json.ok());
+    EXPECT_NE(json->Find("error"), nullptr);
+    const std::string* type = response.headers.Find("Content-Type");
+    ASSERT_NE(type, nullptr);
+    EXPECT_EQ(*type, "application/json");  // KServe's client reads errors of exactly this type
+  }
+  EXPECT_EQ(Get("/v2/nothing").status, 404);
+  EXPECT_THAT(Get("/v2/nothing").body, HasSubstr("\"error\""));
+}
+
+TEST_F(AppTest, DrainAnswersAndThenRefuses) {
+  EXPECT_TRUE(app_->Drain());
+  EXPECT_EQ(app_->api_port(), 0);
+}
+
+TEST(ModelHost, TheBudgetEvictsTheLeastUsedVersionThatHasNoAlias) {
+  telemetry::Metrics metrics;
+  const std::string package = Package(1);
+  ModelHost host(&metrics, 2 * package.size() + 10);
+  ASSERT_TRUE(host.Load("m", "1", package).ok());
+  ASSERT_TRUE(host.Load("m", "2", package).ok());
+  ASSERT_TRUE(host.SetAlias("m", "champion", "1").ok());
+  ASSERT_TRUE(host.Load("m", "3", package).ok());
+  EXPECT_THAT(host.Versions("m"), ElementsAre("1", "3"));
+  ASSERT_TRUE(host.SetAlias("m", "challenger", "3").ok());
+  EXPECT_EQ(host.Load("m", "4", package).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(host.Versions("m"), ElementsAre("1", "3"));
+}
+
+/// Clients that others wrote: tritonclient over HTTP, JSON and binary.
+TEST_F(AppTest, TritonsClientIsServedUnchanged) {
+  const std::string command =
+      Cat("python=$(", SAFERL_SOURCE_DIR,
+          "/tools/python_env numpy==2.1.3 'tritonclient[http]==2.55.0') && $python ",
+          SAFERL_SOURCE_DIR, "/tools/test_oip.py ", app_->inference_port(), " 2>&1");
+  FILE* pipe = popen(command.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string output;
+  std::array<char, 4096> buffer{};
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
+    output.append(buffer.data(), n);
+  EXPECT_EQ(pclose(pipe), 0) << output;
+  EXPECT_THAT(output, HasSubstr("ok "));
+}
+
+}  // namespace
+}  // namespace saferl::services

@@ -1,0 +1,335 @@
+#include "saferl/services/config.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <set>
+
+#include "saferl/base/config_print.h"
+#include "saferl/base/file.h"
+#include "saferl/base/text.h"
+#include "saferl/base/yaml.h"
+
+namespace saferl::services {
+namespace {
+
+constexpr double kMaxPort = 65535;
+
+constexpr std::array kVariables = {
+    Variable{"SAFERL_ENVIRONMENT", "environment", false},
+    Variable{"SAFERL_DATA_DIR", "data_dir", false},
+    Variable{"OFFLINE_MODE", "offline", false},
+    Variable{"DATABASE_HOST", "database.host", false},
+    Variable{"DATABASE_PORT", "database.port", false},
+    Variable{"DATABASE_NAME", "database.name", false},
+    Variable{"DATABASE_USER", "database.user", false},
+    Variable{"DATABASE_PASSWORD", "database.password", true},
+    Variable{"DATABASE_SSLMODE", "database.ssl_mode", false},
+    Variable{"REDIS_HOST", "redis.host", false},
+    Variable{"REDIS_PORT", "redis.port", false},
+    Variable{"REDIS_USER", "redis.user", false},
+    Variable{"REDIS_PASSWORD", "redis.password", true},
+    Variable{"REDIS_TLS", "redis.tls", false},
+    Variable{"AWS_REGION", "objects.region", false},
+    Variable{"AWS_ACCESS_KEY_ID", "objects.access_key_id", true},
+    Variable{"AWS_SECRET_ACCESS_KEY", "objects.secret_access_key", true},
+    Variable{"AWS_ENDPOINT_URL_S3", "objects.endpoint", false},
+    Variable{"S3_BUCKET", "objects.bucket", false},
+    Variable{"JWT_SECRET_KEY", "security.jwt_secret_key", true},
+    Variable{"JWT_ALGORITHM", "security.jwt_algorithm", false},
+    Variable{"JWT_EXPIRE_HOURS", "security.jwt_expire_hours", false},
+    Variable{"ENCRYPTION_KEY", "security.encryption_key", true},
+    Variable{"MFA_ENABLED", "security.mfa", false},
+    Variable{"SECURITY_SCAN_ENABLED", "security.scan", false},
+    Variable{"TLS_ENABLED", "security.tls", false},
+    Variable{"MTLS_ENABLED", "security.mtls", false},
+    Variable{"PROMETHEUS_ENABLED", "telemetry.prometheus", false},
+    Variable{"ALERTMANAGER_WEBHOOK_URL", "telemetry.alert_webhook_url", true},
+    Variable{"ALERTMANAGER_URL", "telemetry.alertmanager_url", false},
+    Variable{"OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint", false},
+    Variable{"PROFILING_ENABLED", "telemetry.profiling", false},
+    Variable{"CPU_PROFILING", "telemetry.cpu_profiling", false},
+    Variable{"MODEL_CACHE_SIZE", "inference.model_cache_size", false},
+    Variable{"INFERENCE_BATCH_SIZE", "inference.batch_size", false},
+    Variable{"GPU_MEMORY_LIMIT", "inference.gpu_memory_limit", false},
+};
+
+/// Values that examples carry and that attackers try first.
+constexpr std::array<std::string_view, 12> kPlaceholders = {"your_secure_password",
+                                                            "your_redis_password",
+                                                            "your_jwt_secret_key_here",
+                                                            "your_access_key",
+                                                            "your_secret_key",
+                                                            "your_grafana_password",
+                                                            "your_webhook_url",
+                                                            "your_encryption_key_here",
+                                                            "changeme",
+                                                            "password",
+                                                            "postgres",
+                                                            "secret"};
+
+/// Reads NAME, or the file that NAME_FILE names.
+StatusOr<std::optional<std::string>> ReadVariable(const Environ& environ, const std::string& name) {
+  if (std::optional<std::string> value = environ(name)) return value;
+  const std::optional<std::string> file = environ(name + "_FILE");
+  if (!file.has_value()) return std::optional<std::string>();
+  StatusOr<std::string> text = ReadFile(*file, 64 << 10);
+  if (!text.ok())
+    return absl::InvalidArgumentError(
+        Cat(name, "_FILE: cannot read '", *file, "'; check the mounted secret"));
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+  return std::optional<std::string>(*std::move(text));
+}
+
+Status SetField(const std::string& source, const std::string& field, const std::string& text,
+                Node* root) {
+  Node value(Node::Kind::kScalar, std::make_shared<const std::string>(source), 1);
+  value.set_text(text, false);
+  return root->Set(field, std::move(value));
+}
+
+Status ApplyEnviron(const Environ& environ, Node* root) {
+  for (const Variable& variable : kVariables) {
+    SAFERL_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                            ReadVariable(environ, variable.name));
+    if (value.has_value())
+      SAFERL_RETURN_IF_ERROR(SetField(Cat("$", variable.name), variable.field, *value, root));
+  }
+  return absl::OkStatus();
+}
+
+Status CheckSecret(const char* variable, const std::string& value, size_t least) {
+  if (value.empty()) return absl::OkStatus();
+  std::string lower = value;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (std::find(kPlaceholders.begin(), kPlaceholders.end(), lower) != kPlaceholders.end())
+    return absl::FailedPreconditionError(
+        Cat(variable, ": is a placeholder; set a secret of your own (openssl rand -hex 32)"));
+  if (value.size() < least)
+    return absl::FailedPreconditionError(
+        Cat(variable, ": is shorter than ", least, " bytes; make one by openssl rand -hex 32"));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+template <class V>
+void DatabaseConfig::Visit(V& v, DatabaseConfig& c) {
+  v.Field("path", c.path, {.doc = "SQLite file, in data_dir; used while host is empty"});
+  v.Field("host", c.host, {.doc = "PostgreSQL server; empty: SQLite"});
+  v.Field("port", c.port, {.doc = "PostgreSQL port", .min = 1, .max = kMaxPort});
+  v.Field("name", c.name, {.doc = "database"});
+  v.Field("user", c.user, {.doc = "role; no superuser is needed"});
+  v.Field("password", c.password, {.doc = "from DATABASE_PASSWORD", .secret = true});
+  v.Field("ssl_mode", c.ssl_mode,
+          {.doc = "libpq's sslmode",
+           .names = {"disable", "prefer", "require", "verify-ca", "verify-full"}});
+  v.Field("pool", c.pool, {.doc = "connections", .min = 1, .max = 64});
+}
+
+template <class V>
+void RedisConfig::Visit(V& v, RedisConfig& c) {
+  v.Field("host", c.host, {.doc = "Redis server; empty: cache in process"});
+  v.Field("port", c.port, {.doc = "Redis port", .min = 1, .max = kMaxPort});
+  v.Field("user", c.user, {.doc = "ACL user; empty: default"});
+  v.Field("password", c.password, {.doc = "from REDIS_PASSWORD", .secret = true});
+  v.Field("tls", c.tls, {.doc = "speak TLS"});
+  v.Field("ca_file", c.ca_file, {.doc = "PEM of the authority; empty: the system's"});
+}
+
+template <class V>
+void ObjectsConfig::Visit(V& v, ObjectsConfig& c) {
+  v.Field("path", c.path, {.doc = "folder, in data_dir; used while bucket is empty"});
+  v.Field("bucket", c.bucket, {.doc = "S3 bucket; empty: a folder"});
+  v.Field("endpoint", c.endpoint, {.doc = "S3 endpoint; empty: AWS"});
+  v.Field("region", c.region, {.doc = "S3 region"});
+  v.Field("access_key_id", c.access_key_id, {.doc = "from AWS_ACCESS_KEY_ID", .secret = true});
+  v.Field("secret_access_key", c.secret_access_key,
+          {.doc = "from AWS_SECRET_ACCESS_KEY", .secret = true});
+  v.Field("ca_file", c.ca_file, {.doc = "PEM of the authority; empty: the system's"});
+}
+
+template <class V>
+void ServerConfig::Visit(V& v, ServerConfig& c) {
+  v.Field("host", c.host, {.doc = "address to listen on; loopback until users exist"});
+  v.Field("port", c.port, {.doc = "port; 0: any free one", .min = 0, .max = kMaxPort});
+  v.Field("io_threads", c.io_threads, {.doc = "threads for connections", .min = 1, .max = 64});
+  v.Field("pool_threads", c.pool_threads, {.doc = "threads for slow work", .min = 1, .max = 64});
+}
+
+template <class V>
+void InferenceConfig::Visit(V& v, InferenceConfig& c) {
+  v.Field("model_cache_size", c.model_cache_size, {.doc = "memory for loaded models, e.g. 2GB"});
+  v.Field("batch_size", c.batch_size,
+          {.doc = "most requests computed together; never waited for", .min = 1, .max = 1024});
+  v.Field("gpu_memory_limit", c.gpu_memory_limit, {.doc = "for ONNX models on a GPU, e.g. 4GB"});
+  v.Field("max_queue", c.max_queue, {.doc = "requests that may wait", .min = 1, .max = 1e6});
+}
+
+template <class V>
+void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
+  v.Field("prometheus", c.prometheus, {.doc = "serve /metrics"});
+  v.Field("otlp_endpoint", c.otlp_endpoint, {.doc = "OTLP/HTTP collector; empty: no traces"});
+  v.Field("profiling", c.profiling, {.doc = "serve /debug/profile on loopback"});
+  v.Field("cpu_profiling", c.cpu_profiling, {.doc = "the same, CPU only"});
+  v.Field("log_dir", c.log_dir, {.doc = "folder for logs; empty: standard error"});
+  v.Field("alert_webhook_url", c.alert_webhook_url,
+          {.doc = "from ALERTMANAGER_WEBHOOK_URL", .secret = true});
+  v.Field("alertmanager_url", c.alertmanager_url, {.doc = "Alertmanager; empty: none"});
+}
+
+template <class V>
+void SecurityConfig::Visit(V& v, SecurityConfig& c) {
+  v.Field("jwt_secret_key", c.jwt_secret_key, {.doc = "from JWT_SECRET_KEY", .secret = true});
+  v.Field("jwt_algorithm", c.jwt_algorithm,
+          {.doc = "token signature", .names = {"HS256", "ES256", "EdDSA"}});
+  v.Field("jwt_expire_hours", c.jwt_expire_hours,
+          {.doc = "longest session", .unit = "h", .min = 0.01, .max = 8760});
+  v.Field("encryption_key", c.encryption_key, {.doc = "from ENCRYPTION_KEY", .secret = true});
+  v.Field("mfa", c.mfa, {.doc = "second factor at login"});
+  v.Field("scan", c.scan, {.doc = "security scan at start"});
+  v.Field("tls", c.tls, {.doc = "TLS 1.3 on every port"});
+  v.Field("mtls", c.mtls, {.doc = "client certificates between services"});
+}
+
+template <class V>
+void ServiceConfig::Visit(V& v, ServiceConfig& c) {
+  v.Field("environment", c.environment,
+          {.doc = "what this installation is", .names = {"development", "production", "edge"}});
+  v.Field("data_dir", c.data_dir, {.doc = "folder of what this machine keeps"});
+  v.Field("offline", c.offline, {.doc = "never wait for a network"});
+  v.Field("api", c.api, {.doc = "Safe RL API"});
+  v.Field("inference_server", c.inference_server, {.doc = "policy inference"});
+  v.Field("database", c.database, {.doc = "rows"});
+  v.Field("redis", c.redis, {.doc = "cache and messages"});
+  v.Field("objects", c.objects, {.doc = "model files"});
+  v.Field("inference", c.inference, {.doc = "models in memory"});
+  v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
+  v.Field("security", c.security, {.doc = "tokens and keys"});
+}
+
+Status ServiceConfig::Check() const {
+  for (const auto& [name, text] :
+       {std::pair{"inference.model_cache_size", inference.model_cache_size},
+        std::pair{"inference.gpu_memory_limit", inference.gpu_memory_limit}}) {
+    const StatusOr<uint64_t> size = ParseSize(text);
+    if (!size.ok()) return absl::InvalidArgumentError(Cat(name, ": ", size.status().message()));
+  }
+  if (environment == Environment::kDevelopment) return absl::OkStatus();
+  SAFERL_RETURN_IF_ERROR(CheckSecret("DATABASE_PASSWORD", database.password, 0));
+  SAFERL_RETURN_IF_ERROR(CheckSecret("REDIS_PASSWORD", redis.password, 0));
+  SAFERL_RETURN_IF_ERROR(CheckSecret("AWS_ACCESS_KEY_ID", objects.access_key_id, 0));
+  SAFERL_RETURN_IF_ERROR(CheckSecret("AWS_SECRET_ACCESS_KEY", objects.secret_access_key, 0));
+  SAFERL_RETURN_IF_ERROR(CheckSecret("JWT_SECRET_KEY", security.jwt_secret_key, 32));
+  SAFERL_RETURN_IF_ERROR(CheckSecret("ENCRYPTION_KEY", security.encryption_key, 32));
+  SAFERL_RETURN_IF_ERROR(CheckSecret("ALERTMANAGER_WEBHOOK_URL", telemetry.alert_webhook_url, 0));
+  return absl::OkStatus();
+}
+
+Environ ProcessEnviron() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+}
+
+StatusOr<std::vector<std::pair<std::string, std::string>>> ParseDotEnv(std::string_view text,
+                                                                       std::string_view name) {
+  std::vector<std::pair<std::string, std::string>> all;
+  int number = 0;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    ++number;
+    const auto trim = [](std::string_view* view) {
+      while (!view->empty() &&
+             std::string_view(" \t\r").find(view->front()) != std::string_view::npos)
+        view->remove_prefix(1);
+      while (!view->empty() &&
+             std::string_view(" \t\r").find(view->back()) != std::string_view::npos)
+        view->remove_suffix(1);
+    };
+    trim(&line);
+    if (line.starts_with("export ")) line.remove_prefix(7);
+    trim(&line);
+    if (line.empty() || line.front() == '#') continue;
+    const size_t equals = line.find('=');
+    std::string_view key = line.substr(0, equals);
+    trim(&key);
+    const bool good_key = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+      return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+    if (equals == std::string_view::npos || !good_key)
+      return absl::InvalidArgumentError(
+          Cat(name, ":", number, ": expected NAME=value; correct the line"));
+    std::string_view value = line.substr(equals + 1);
+    trim(&value);
+    if (!value.empty() && (value.front() == '"' || value.front() == '\'')) {
+      const size_t close = value.find(value.front(), 1);
+      if (close == std::string_view::npos)
+        return absl::InvalidArgumentError(
+            Cat(name, ":", number, ": ", key, ": a quote is not closed; close it"));
+      value = value.substr(1, close - 1);
+    } else if (const size_t comment = value.find(" #"); comment != std::string_view::npos) {
+      value = value.substr(0, comment);
+      trim(&value);
+    }
+    all.emplace_back(key, value);
+  }
+  return all;
+}
+
+StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources) {
+  Node root(Node::Kind::kMap, std::make_shared<const std::string>("configuration"), 1);
+  if (!sources.file.empty()) {
+    SAFERL_ASSIGN_OR_RETURN(root, LoadYaml(sources.file));
+  }
+  if (!sources.dot_env.empty()) {
+    SAFERL_ASSIGN_OR_RETURN(const std::string text, ReadFile(sources.dot_env, 1 << 20));
+    SAFERL_ASSIGN_OR_RETURN(const auto lines, ParseDotEnv(text, sources.dot_env));
+    const Environ of_file = [&lines](const std::string& name) -> std::optional<std::string> {
+      for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // the last one counts
+        if (line->first == name) return line->second;
+      }
+      return std::nullopt;
+    };
+    SAFERL_RETURN_IF_ERROR(ApplyEnviron(of_file, &root));
+  }
+  if (sources.environ) SAFERL_RETURN_IF_ERROR(ApplyEnviron(sources.environ, &root));
+  for (const auto& [field, value] : sources.set)
+    SAFERL_RETURN_IF_ERROR(SetField("--set", field, value, &root));
+  return config::Read<ServiceConfig>(root);
+}
+
+StatusOr<uint64_t> ParseSize(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  constexpr std::array<std::pair<std::string_view, uint64_t>, 8> kUnits = {{{"", 1},
+                                                                            {"B", 1},
+                                                                            {"KB", 1'000},
+                                                                            {"MB", 1'000'000},
+                                                                            {"GB", 1'000'000'000},
+                                                                            {"KiB", 1ULL << 10},
+                                                                            {"MiB", 1ULL << 20},
+                                                                            {"GiB", 1ULL << 30}}};
+  for (const auto& [name, factor] : kUnits) {
+    if (error != std::errc() || name != unit) continue;
+    if (number > std::numeric_limits<int64_t>::max() / factor) break;
+    return number * factor;
+  }
+  return absl::InvalidArgumentError(Cat("'", text, "' is no size; write 2GB, 512MiB or bytes"));
+}
+
+std::string PrintServiceConfig(const ServiceConfig& config, bool comments) {
+  return config::Print(config, comments);
+}
+std::vector<config::FieldDoc> ExplainServiceConfig() { return config::Explain<ServiceConfig>(); }
+
+std::vector<Variable> Variables() { return {kVariables.begin(), kVariables.end()}; }
+
+}  // namespace saferl::services

@@ -1,0 +1,132 @@
+#pragma once
+// The service plane's configuration: one YAML file, then .env, then the environment, then flags;
+// the later wins. Every variable of the deployment guide has its field.
+//
+// Files: config/environments/{development,production,edge}.yaml. Secrets (passwords, keys) are read
+// from the environment or from a file named by NAME_FILE (how container platforms mount them), and
+// are never printed. Outside of development a placeholder secret refuses to start, naming the
+// variable.
+// Errors: kInvalidArgument "file:line: field: problem; next step", or the variable's name. RT: no.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "saferl/base/config.h"
+#include "saferl/base/status.h"
+
+namespace saferl::services {
+
+enum class Environment : uint8_t { kDevelopment, kProduction, kEdge };
+
+struct DatabaseConfig {
+  std::string path = "saferl.db";  ///< SQLite, in the data folder; used while host is empty
+  std::string host;                ///< PostgreSQL
+  int port = 5432;
+  std::string name = "safe_rl", user = "safe_rl_app", password;
+  std::string ssl_mode = "prefer";
+  int pool = 4;
+  template <class V>
+  static void Visit(V& v, DatabaseConfig& c);
+};
+
+struct RedisConfig {
+  std::string host;  ///< empty: in process
+  int port = 6379;
+  std::string user, password, ca_file;
+  bool tls = false;
+  template <class V>
+  static void Visit(V& v, RedisConfig& c);
+};
+
+struct ObjectsConfig {
+  std::string path = "objects";  ///< directory, in the data folder; used while bucket is empty
+  std::string bucket, endpoint, region = "us-east-1", access_key_id, secret_access_key, ca_file;
+  template <class V>
+  static void Visit(V& v, ObjectsConfig& c);
+};
+
+struct ServerConfig {
+  std::string host = "127.0.0.1";
+  int port = 0;
+  int io_threads = 1, pool_threads = 4;
+  template <class V>
+  static void Visit(V& v, ServerConfig& c);
+};
+
+struct InferenceConfig {
+  std::string model_cache_size = "2GB";
+  int batch_size = 8;
+  std::string gpu_memory_limit = "4GB";
+  int max_queue = 256;
+  template <class V>
+  static void Visit(V& v, InferenceConfig& c);
+};
+
+struct TelemetryConfig {
+  bool prometheus = true;
+  std::string otlp_endpoint;
+  bool profiling = false, cpu_profiling = false;
+  std::string log_dir;  ///< empty: standard error
+  std::string alert_webhook_url, alertmanager_url;
+  template <class V>
+  static void Visit(V& v, TelemetryConfig& c);
+};
+
+struct SecurityConfig {
+  std::string jwt_secret_key, jwt_algorithm = "HS256", encryption_key;
+  double jwt_expire_hours = 24;
+  bool mfa = true, scan = true, tls = false, mtls = false;
+  template <class V>
+  static void Visit(V& v, SecurityConfig& c);
+};
+
+struct ServiceConfig {
+  Environment environment = Environment::kDevelopment;
+  std::string data_dir = "data/run";
+  bool offline = false;
+  ServerConfig api{.port = 8000}, inference_server{.port = 8001};
+  DatabaseConfig database;
+  RedisConfig redis;
+  ObjectsConfig objects;
+  InferenceConfig inference;
+  TelemetryConfig telemetry;
+  SecurityConfig security;
+  template <class V>
+  static void Visit(V& v, ServiceConfig& c);
+  Status Check() const;
+};
+
+/// Value of an environment variable, or nothing.
+using Environ = std::function<std::optional<std::string>(const std::string& name)>;
+Environ ProcessEnviron();
+/// KEY=value lines as in an .env file: comments, `export`, quotes. Errors name the line.
+StatusOr<std::vector<std::pair<std::string, std::string>>> ParseDotEnv(std::string_view text,
+                                                                       std::string_view name);
+
+struct ConfigSources {
+  std::string file;     ///< empty: defaults
+  std::string dot_env;  ///< empty: none
+  Environ environ;
+  std::vector<std::pair<std::string, std::string>> set;  ///< dotted field, value
+};
+StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources);
+
+/// What is in effect, as YAML with secrets hidden; and every field for people.
+std::string PrintServiceConfig(const ServiceConfig& config, bool comments);
+std::vector<config::FieldDoc> ExplainServiceConfig();
+
+/// "2GB", "512MiB", "1048576".
+StatusOr<uint64_t> ParseSize(std::string_view text);
+
+/// One environment variable that is honoured.
+struct Variable {
+  const char *name, *field;
+  bool secret;
+};
+std::vector<Variable> Variables();
+
+}  // namespace saferl::services

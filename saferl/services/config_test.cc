@@ -1,0 +1,187 @@
+#include "saferl/services/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "saferl/base/file.h"
+#include "saferl/base/text.h"
+
+namespace saferl::services {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+Environ Fixed(std::map<std::string, std::string> values) {
+  return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
+    const auto at = values.find(name);
+    return at == values.end() ? std::nullopt : std::optional<std::string>(at->second);
+  };
+}
+
+std::string Temporary(const std::string& name, const std::string& text) {
+  const std::string path = testing::TempDir() + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(ServiceConfig, WithoutAnythingItServesOnLoopbackWithNothingToInstall) {
+  const auto config = LoadServiceConfig({});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->api.port, 8000);
+  EXPECT_EQ(config->inference_server.port, 8001);
+  EXPECT_EQ(config->api.host, "127.0.0.1");
+  EXPECT_TRUE(config->database.host.empty() && config->redis.host.empty() &&
+              config->objects.bucket.empty());
+}
+
+TEST(ServiceConfig, FileThenDotEnvThenEnvironmentThenFlags) {
+  ConfigSources sources;
+  sources.file = Temporary("c.yaml", "api: {port: 1}\ndatabase: {port: 2, name: from_file}\n");
+  sources.dot_env =
+      Temporary("c.env", "DATABASE_PORT=3\nDATABASE_NAME=from_dot_env\nREDIS_PORT=4\n");
+  sources.environ = Fixed({{"DATABASE_NAME", "from_environment"}});
+  sources.set = {{"redis.port", "5"}};
+  const auto config = LoadServiceConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->api.port, 1);
+  EXPECT_EQ(config->database.port, 3);
+  EXPECT_EQ(config->database.name, "from_environment");
+  EXPECT_EQ(config->redis.port, 5);
+}
+
+TEST(ServiceConfig, EveryVariableReachesAFieldThatExists) {
+  std::set<std::string> fields, names;
+  for (const config::FieldDoc& doc : ExplainServiceConfig()) fields.insert(doc.path);
+  for (const Variable& variable : Variables()) {
+    EXPECT_TRUE(fields.contains(variable.field)) << variable.name;
+    EXPECT_TRUE(names.insert(variable.name).second) << variable.name;
+  }
+  // The variables of the deployment guide that a service reads.
+  for (const char* name : {"DATABASE_HOST",
+                           "DATABASE_PORT",
+                           "DATABASE_NAME",
+                           "DATABASE_USER",
+                           "DATABASE_PASSWORD",
+                           "REDIS_HOST",
+                           "REDIS_PORT",
+                           "REDIS_PASSWORD",
+                           "JWT_SECRET_KEY",
+                           "JWT_ALGORITHM",
+                           "JWT_EXPIRE_HOURS",
+                           "AWS_REGION",
+                           "AWS_ACCESS_KEY_ID",
+                           "AWS_SECRET_ACCESS_KEY",
+                           "S3_BUCKET",
+                           "PROMETHEUS_ENABLED",
+                           "ALERTMANAGER_WEBHOOK_URL",
+                           "ENCRYPTION_KEY",
+                           "MFA_ENABLED",
+                           "SECURITY_SCAN_ENABLED",
+                           "OFFLINE_MODE",
+                           "MODEL_CACHE_SIZE",
+                           "INFERENCE_BATCH_SIZE",
+                           "GPU_MEMORY_LIMIT",
+                           "TLS_ENABLED",
+                           "MTLS_ENABLED",
+                           "PROFILING_ENABLED",
+                           "CPU_PROFILING"}) {
+    EXPECT_TRUE(names.contains(name)) << name;
+  }
+}
+
+TEST(ServiceConfig, PlaceholdersAreRefusedOutsideOfDevelopmentAndNeverPrinted) {
+  const std::map<std::string, std::string> guide = {
+      {"DATABASE_PASSWORD", "your_secure_password"},
+      {"REDIS_PASSWORD", "your_redis_password"},
+      {"JWT_SECRET_KEY", "your_jwt_secret_key_here"},
+      {"AWS_ACCESS_KEY_ID", "your_access_key"},
+      {"AWS_SECRET_ACCESS_KEY", "your_secret_key"},
+      {"ALERTMANAGER_WEBHOOK_URL", "your_webhook_url"},
+      {"ENCRYPTION_KEY", "your_encryption_key_here"}};
+  for (const auto& [name, value] : guide) {
+    for (const char* environment : {"production", "edge"}) {
+      ConfigSources sources;
+      sources.environ = Fixed({{name, value}, {"SAFERL_ENVIRONMENT", environment}});
+      const auto config = LoadServiceConfig(sources);
+      ASSERT_FALSE(config.ok()) << name;
+      EXPECT_THAT(config.status().ToString(), HasSubstr(name));
+      EXPECT_THAT(config.status().ToString(), Not(HasSubstr(value)));
+    }
+    ConfigSources development;
+    development.environ = Fixed({{name, value}});
+    const auto config = LoadServiceConfig(development);
+    ASSERT_TRUE(config.ok()) << name << config.status();
+    EXPECT_THAT(PrintServiceConfig(*config, true), Not(HasSubstr(value))) << name;
+  }
+  ConfigSources brief;
+  brief.environ =
+      Fixed({{"JWT_SECRET_KEY", "too-short-to-be-safe"}, {"SAFERL_ENVIRONMENT", "production"}});
+  EXPECT_THAT(LoadServiceConfig(brief).status().ToString(), HasSubstr("32 bytes"));
+}
+
+TEST(ServiceConfig, ASecretMayComeFromAFile) {
+  ConfigSources sources;
+  sources.environ = Fixed({{"DATABASE_PASSWORD_FILE", Temporary("p", "hunter2-hunter2\n")}});
+  const auto config = LoadServiceConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->database.password, "hunter2-hunter2");
+  sources.environ = Fixed({{"DATABASE_PASSWORD_FILE", "/nonexistent"}});
+  EXPECT_THAT(LoadServiceConfig(sources).status().ToString(), HasSubstr("DATABASE_PASSWORD_FILE"));
+}
+
+TEST(ServiceConfig, ErrorsNameTheVariableOrTheLine) {
+  ConfigSources sources;
+  sources.environ = Fixed({{"DATABASE_PORT", "five"}});
+  EXPECT_THAT(LoadServiceConfig(sources).status().ToString(), HasSubstr("$DATABASE_PORT"));
+  sources.environ = Fixed({{"MODEL_CACHE_SIZE", "2 bananas"}});
+  EXPECT_THAT(LoadServiceConfig(sources).status().ToString(), HasSubstr("model_cache_size"));
+  ConfigSources file;
+  file.file = Temporary("bad.yaml", "api:\n  prot: 1\n");
+  EXPECT_THAT(LoadServiceConfig(file).status().ToString(), HasSubstr("'port'"));
+}
+
+TEST(DotEnv, ReadsWhatPeopleWrite) {
+  const auto lines = ParseDotEnv(
+      "# comment\n\nA=1\nexport B = two # note\nC=\"with # hash\"\nD='q'\r\nE=\nF=a=b\n", ".env");
+  ASSERT_TRUE(lines.ok()) << lines.status();
+  EXPECT_THAT(*lines,
+              testing::ElementsAre(testing::Pair("A", "1"), testing::Pair("B", "two"),
+                                   testing::Pair("C", "with # hash"), testing::Pair("D", "q"),
+                                   testing::Pair("E", ""), testing::Pair("F", "a=b")));
+  EXPECT_THAT(ParseDotEnv("A=1\nnonsense\n", ".env").status().ToString(), HasSubstr(".env:2"));
+  EXPECT_THAT(ParseDotEnv("A=\"open\n", ".env").status().ToString(), HasSubstr("quote"));
+}
+
+TEST(Size, UnitsAreDecimalOrBinary) {
+  EXPECT_EQ(*ParseSize("2GB"), 2'000'000'000U);
+  EXPECT_EQ(*ParseSize("512MiB"), 512U << 20);
+  EXPECT_EQ(*ParseSize("17"), 17U);
+  for (const char* bad : {"", "GB", "-1", "1.5GB", "2gb", "99999999999GB"})
+    EXPECT_FALSE(ParseSize(bad).ok()) << bad;
+}
+
+TEST(ServiceConfig, TheShippedExamplesLoadAndTheDotEnvExampleHasEveryVariable) {
+  const std::string root = SAFERL_SOURCE_DIR;
+  for (const char* name : {"development", "production", "edge"}) {
+    ConfigSources sources;
+    sources.file = Cat(root, "/config/environments/", name, ".yaml.example");
+    const auto config = LoadServiceConfig(sources);
+    EXPECT_TRUE(config.ok()) << config.status();
+  }
+  const auto text = ReadFile(root + "/.env.example", 1 << 20);
+  ASSERT_TRUE(text.ok());
+  const auto lines = ParseDotEnv(*text, ".env.example");
+  ASSERT_TRUE(lines.ok()) << lines.status();
+  for (const Variable& variable : Variables()) {
+    EXPECT_THAT(*text, HasSubstr(Cat(variable.name, "="))) << "missing in .env.example";
+  }
+}
+
+}  // namespace
+}  // namespace saferl::services

@@ -1,0 +1,118 @@
+#include <chrono>
+#include <cstring>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/text.h"
+#include "saferl/services/inference/model_host.h"
+
+namespace saferl::services {
+namespace {
+
+constexpr int64_t kMostRows = 1 << 14;
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += Cat(i > 0 ? ", " : "", shape[i]);
+  return text + "]";
+}
+
+Status CheckRequest(const ServedModel& model, const InferRequest& request) {
+  const auto bad = [](std::string text) { return absl::InvalidArgumentError(text); };
+  if (request.inputs.size() != 1)
+    return bad(Cat("inputs: ", request.inputs.size(), " given; this model takes one, '",
+                   model.input.name, "'"));
+  const Tensor& input = request.inputs[0];
+  if (input.name != model.input.name)
+    return bad(
+        Cat("input '", input.name, "': unknown; this model's input is '", model.input.name, "'"));
+  if (input.type != model.input.type)
+    return bad(Cat("input '", input.name, "': datatype ", Name(input.type), "; send ",
+                   Name(model.input.type)));
+  const int64_t n = model.input.shape.back();
+  const bool one = input.shape.size() == 1 && input.shape[0] == n;
+  const bool many = input.shape.size() == 2 && input.shape[1] == n;
+  if (!one && !many)
+    return bad(Cat("input '", input.name, "': shape ", ShapeText(input.shape), "; send [", n,
+                   "] or [rows, ", n, "]"));
+  if (many && (input.shape[0] < 1 || input.shape[0] > kMostRows))
+    return bad(Cat("input '", input.name, "': ", input.shape[0], " rows; send 1 to ", kMostRows));
+  for (const OutputWish& output : request.outputs) {
+    if (output.name != model.output.name)
+      return bad(Cat("output '", output.name, "': unknown; this model's output is '",
+                     model.output.name, "'"));
+    if (output.classification != 0)
+      return bad(
+          Cat("output '", output.name, "': classification is for labels; a policy has none"));
+  }
+  return absl::OkStatus();
+}
+
+Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
+  const auto n_in = static_cast<size_t>(model.input.shape.back());
+  const auto n_out = static_cast<size_t>(model.output.shape.back());
+  const size_t rows = input.bytes.size() / (n_in * sizeof(float));
+  output->name = model.output.name;
+  output->type = DataType::kFp32;
+  output->shape = input.shape;
+  output->shape.back() = static_cast<int64_t>(n_out);
+  output->bytes.resize(rows * n_out * sizeof(float));
+  policy::PolicyScratch scratch;
+  std::vector<float> in(n_in), out(n_out);
+  for (size_t row = 0; row < rows; ++row) {
+    std::memcpy(in.data(), input.bytes.data() + row * n_in * sizeof(float), n_in * sizeof(float));
+    if (!model.policy->Forward(in, out, &scratch))
+      return absl::InvalidArgumentError(
+          Cat("input '", input.name, "': row ", row, " is not finite; send numbers"));
+    std::memcpy(output->bytes.data() + row * n_out * sizeof(float), out.data(),
+                n_out * sizeof(float));
+  }
+  return absl::OkStatus();
+}
+
+int HttpCode(const Status& status) { return status.ok() ? 200 : 400; }
+
+}  // namespace
+
+StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
+                              telemetry::Transport transport) {
+  const int64_t start = Nanos();
+  InferResponse response;
+  Status status = CheckRequest(model, request);
+  const int64_t checked = Nanos();
+  int64_t computed = checked;
+  if (status.ok()) {
+    status = Compute(model, request.inputs[0], &response.outputs.emplace_back());
+    computed = Nanos();
+  }
+  ModelStatistics& s = model.statistics;
+  model.used_ns.store(computed, std::memory_order_relaxed);
+  model.metrics->Requests(telemetry::Arm::kStable, transport).Add(HttpCode(status));
+  if (!status.ok()) {
+    s.fail.Add(Nanos() - start);
+    return status;
+  }
+  response.model_name = model.name;
+  response.model_version = model.version;
+  response.id = std::move(request.id);
+  const int64_t end = Nanos();
+  const auto rows =
+      static_cast<uint64_t>(response.outputs[0].bytes.size() /
+                            (static_cast<size_t>(model.output.shape.back()) * sizeof(float)));
+  s.inference_count.fetch_add(rows, std::memory_order_relaxed);
+  s.execution_count.fetch_add(1, std::memory_order_relaxed);
+  s.success.Add(end - start);
+  s.queue.Add(0);
+  s.compute_input.Add(checked - start);
+  s.compute_infer.Add(computed - checked);
+  s.compute_output.Add(end - computed);
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  s.last_inference_ms.store(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count()),
+      std::memory_order_relaxed);
+  model.metrics->compute.Observe(1e-9 * static_cast<double>(computed - checked));
+  model.metrics->total.Observe(1e-9 * static_cast<double>(end - start));
+  model.metrics->batch_size.Observe(static_cast<double>(rows));
+  return response;
+}
+
+}  // namespace saferl::services

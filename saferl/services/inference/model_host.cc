@@ -1,0 +1,223 @@
+#include "saferl/services/inference/model_host.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/hash.h"
+#include "saferl/base/text.h"
+#include "saferl/policy/package.h"
+
+namespace saferl::services {
+namespace {
+
+constexpr std::string_view kChampion = "champion";
+
+/// Numbers by value, before every text.
+bool OlderVersion(const std::string& a, const std::string& b) {
+  uint64_t x = 0, y = 0;
+  const auto number = [](const std::string& s, uint64_t* n) {
+    const char* end = s.data() + s.size();
+    return std::from_chars(s.data(), end, *n) == std::from_chars_result{end, std::errc()};
+  };
+  const bool a_number = number(a, &x), b_number = number(b, &y);
+  if (a_number && b_number) return x < y;
+  if (a_number != b_number) return b_number;
+  return a < b;
+}
+
+Status CheckName(std::string_view what, std::string_view text) {
+  if (IsModelName(text)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      Cat(what, ": '", text.substr(0, 80), "' is not 1 to 128 of A-Z a-z 0-9 . _ -; rename it"));
+}
+
+StatusOr<std::shared_ptr<ServedModel>> MakeServed(const std::string& name,
+                                                  const std::string& version,
+                                                  std::string_view package,
+                                                  telemetry::Metrics* metrics) {
+  const int64_t start = Nanos();
+  SAFERL_ASSIGN_OR_RETURN(policy::PolicySpec spec,
+                          policy::DecodePackage(package, Cat(name, " version ", version)));
+  auto model = std::make_shared<ServedModel>();
+  model->name = name;
+  model->version = version;
+  model->sha256 = Sha256Hex(package);
+  model->platform = "saferl_policy";
+  model->input = {"observation", DataType::kFp32, {-1, spec.n_obs()}};
+  model->output = {"action", DataType::kFp32, {-1, spec.n_act()}};
+  model->bytes = package.size();
+  SAFERL_ASSIGN_OR_RETURN(model->policy, policy::Policy::Create(std::move(spec)));
+  model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics, name, version);
+  model->metrics->Loaded(model->sha256, "fp32", 1e-9 * static_cast<double>(Nanos() - start));
+  model->used_ns = Nanos();
+  return model;
+}
+
+}  // namespace
+
+ServedModel::~ServedModel() {
+  if (metrics != nullptr) metrics->Unloaded();
+}
+
+bool IsModelName(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+         });
+}
+
+Status ModelHost::MakeRoom(uint64_t bytes, uint64_t budget, Table* table) {
+  if (bytes > budget)
+    return absl::ResourceExhaustedError(Cat("package of ", bytes,
+                                            " bytes is larger than MODEL_CACHE_SIZE, ", budget,
+                                            " bytes; raise it"));
+  while (true) {
+    uint64_t used = 0;
+    Model* holder = nullptr;
+    std::string oldest;
+    int64_t oldest_ns = INT64_MAX;
+    for (auto& [name, model] : *table) {
+      for (const auto& [version, served] : model.versions) {
+        used += served->bytes;
+        const bool aliased = std::any_of(model.aliases.begin(), model.aliases.end(),
+                                         [&v = version](const auto& a) { return a.second == v; });
+        if (aliased || served->used_ns >= oldest_ns) continue;
+        oldest_ns = served->used_ns;
+        holder = &model;
+        oldest = version;
+      }
+    }
+    if (used + bytes <= budget) return absl::OkStatus();
+    if (holder == nullptr)
+      return absl::ResourceExhaustedError(
+          Cat("MODEL_CACHE_SIZE of ", budget,
+              " bytes is full of versions with an alias; unload one or raise it"));
+    holder->versions.erase(oldest);
+  }
+}
+
+Status ModelHost::Load(const std::string& name, const std::string& version,
+                       std::string_view package) {
+  SAFERL_RETURN_IF_ERROR(CheckName("model", name));
+  SAFERL_RETURN_IF_ERROR(CheckName("version", version));
+  const std::lock_guard<std::mutex> lock(change_);
+  Table next = *table();
+  StatusOr<std::shared_ptr<ServedModel>> served = MakeServed(name, version, package, metrics_);
+  Status status = served.status();
+  Model& model = next[name];
+  if (status.ok()) {
+    const auto before = model.versions.find(version);
+    if (before != model.versions.end()) model.versions.erase(before);
+    status = MakeRoom((*served)->bytes, budget_bytes_, &next);
+  }
+  if (!status.ok()) {
+    Table kept = *table();
+    kept[name].failed[version] = Cat(status.message());
+    Publish(std::move(kept));
+    return status;
+  }
+  model.failed.erase(version);
+  model.versions[version] = *std::move(served);
+  Publish(std::move(next));
+  return absl::OkStatus();
+}
+
+Status ModelHost::Unload(const std::string& name, const std::string& version) {
+  const std::lock_guard<std::mutex> lock(change_);
+  Table next = *table();
+  const auto model = next.find(name);
+  if (model == next.end()) return absl::NotFoundError(Cat("model '", name, "' is not loaded"));
+  if (version.empty()) {
+    next.erase(model);
+  } else {
+    if (model->second.versions.erase(version) + model->second.failed.erase(version) == 0)
+      return absl::NotFoundError(Cat("model '", name, "' version '", version, "' is not loaded"));
+    std::erase_if(model->second.aliases,
+                  [&](const auto& alias) { return alias.second == version; });
+  }
+  Publish(std::move(next));
+  return absl::OkStatus();
+}
+
+Status ModelHost::SetAlias(const std::string& name, const std::string& alias,
+                           const std::string& version) {
+  SAFERL_RETURN_IF_ERROR(CheckName("alias", alias));
+  const std::lock_guard<std::mutex> lock(change_);
+  Table next = *table();
+  const auto model = next.find(name);
+  if (model == next.end()) return absl::NotFoundError(Cat("model '", name, "' is not loaded"));
+  if (version.empty()) {
+    model->second.aliases.erase(alias);
+  } else {
+    if (!model->second.versions.contains(version))
+      return absl::NotFoundError(Cat("alias '", alias, "': version '", version, "' of '", name,
+                                     "' is not loaded; load it first"));
+    model->second.aliases[alias] = version;
+  }
+  Publish(std::move(next));
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const ServedModel> ModelHost::Find(std::string_view name,
+                                                   std::string_view version) const {
+  const std::shared_ptr<const Table> all = table();
+  const auto model = all->find(name);
+  if (model == all->end() || model->second.versions.empty()) return nullptr;
+  const auto& versions = model->second.versions;
+  auto found = version.empty() ? versions.end() : versions.find(version);
+  if (found == versions.end()) {
+    const auto alias = model->second.aliases.find(version.empty() ? kChampion : version);
+    if (alias != model->second.aliases.end()) found = versions.find(alias->second);
+  }
+  if (found == versions.end() && version.empty()) {
+    found = std::max_element(versions.begin(), versions.end(), [](const auto& a, const auto& b) {
+      return OlderVersion(a.first, b.first);
+    });
+  }
+  return found == versions.end() ? nullptr : found->second;
+}
+
+bool ModelHost::HasModel(std::string_view name) const {
+  const std::shared_ptr<const Table> all = table();
+  return all->contains(name);
+}
+
+std::vector<std::string> ModelHost::Versions(std::string_view name) const {
+  const std::shared_ptr<const Table> all = table();
+  std::vector<std::string> versions;
+  if (const auto model = all->find(name); model != all->end()) {
+    for (const auto& [version, served] : model->second.versions) versions.push_back(version);
+  }
+  std::sort(versions.begin(), versions.end(), OlderVersion);
+  return versions;
+}
+
+std::vector<std::string> ModelHost::Names() const {
+  const std::shared_ptr<const Table> all = table();
+  std::vector<std::string> names;
+  for (const auto& [name, model] : *all) names.push_back(name);
+  return names;
+}
+
+std::vector<IndexEntry> ModelHost::Index() const {
+  const std::shared_ptr<const Table> all = table();
+  std::vector<IndexEntry> index;
+  for (const auto& [name, model] : *all) {
+    for (const auto& [version, served] : model.versions) {
+      IndexEntry entry{name, version, "READY", "", {}};
+      for (const auto& [alias, target] : model.aliases) {
+        if (target == version) entry.aliases.push_back(alias);
+      }
+      index.push_back(std::move(entry));
+    }
+    for (const auto& [version, why] : model.failed) {
+      if (!model.versions.contains(version))
+        index.push_back({name, version, "UNAVAILABLE", why, {}});
+    }
+  }
+  return index;
+}
+
+}  // namespace saferl::services

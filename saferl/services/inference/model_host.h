@@ -1,0 +1,115 @@
+#pragma once
+// ModelHost: the model versions that this process serves. Any number of versions of a model are
+// loaded side by side; a name, a version or an alias finds one; loading, unloading and moving an
+// alias swap one pointer, so that a request sees either the old state or the new one, and what runs
+// on an old version finishes on it.
+//
+// A version is ready only after its package's digest and golden vectors were verified; a failed
+// load leaves what was served before. Versions are texts of [A-Za-z0-9._-]; without a version the
+// alias "champion" decides, else the newest (numbers by value). Memory: at most `budget_bytes` of
+// packages; above it, versions without an alias that were not used for the longest time go first.
+// Errors: kInvalidArgument (package, names), kNotFound, kResourceExhausted (budget). Safe from any
+// thread; Find() takes no lock that a load holds. RT: no (the control path has its own policy).
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "saferl/base/status.h"
+#include "saferl/policy/policy.h"
+#include "saferl/services/inference/infer_message.h"
+#include "saferl/telemetry/catalogue.h"
+
+namespace saferl::services {
+
+/// A count and the time it took together.
+struct Tally {
+  std::atomic<uint64_t> count{0}, ns{0};
+  void Add(int64_t duration_ns, uint64_t times = 1) {
+    count.fetch_add(times, std::memory_order_relaxed);
+    ns.fetch_add(static_cast<uint64_t>(duration_ns), std::memory_order_relaxed);
+  }
+};
+
+/// The statistics extension's counters, of one version since it was loaded.
+struct ModelStatistics {
+  Tally success, fail, queue, compute_input, compute_infer, compute_output;
+  std::atomic<uint64_t> inference_count{0}, execution_count{0}, last_inference_ms{0};
+};
+
+struct TensorSpec {
+  std::string name;
+  DataType type = DataType::kFp32;
+  std::vector<int64_t> shape;  ///< -1: any size (the batch)
+};
+
+/// One loaded version. Immutable but for its counters.
+struct ServedModel {
+  std::string name, version, sha256;
+  std::string platform;  ///< "saferl_policy"
+  TensorSpec input, output;
+  std::shared_ptr<const policy::Policy> policy;
+  uint64_t bytes = 0;
+  mutable ModelStatistics statistics;
+  mutable std::atomic<int64_t> used_ns{0};
+  std::unique_ptr<telemetry::ModelMetrics> metrics;
+  ~ServedModel();
+};
+
+/// A line of the repository index.
+struct IndexEntry {
+  std::string name, version, state, reason;  ///< state: READY or UNAVAILABLE
+  std::vector<std::string> aliases;
+};
+
+class ModelHost {
+ public:
+  ModelHost(telemetry::Metrics* metrics, uint64_t budget_bytes)
+      : metrics_(metrics), budget_bytes_(budget_bytes), table_(std::make_shared<const Table>()) {}
+
+  Status Load(const std::string& name, const std::string& version, std::string_view package);
+  /// One version, or all when `version` is empty.
+  Status Unload(const std::string& name, const std::string& version = "");
+  /// Moves or makes an alias; an empty version removes it.
+  Status SetAlias(const std::string& name, const std::string& alias, const std::string& version);
+
+  /// Version, alias, or empty for the default; nullptr when it is not loaded.
+  std::shared_ptr<const ServedModel> Find(std::string_view name, std::string_view version) const;
+  bool HasModel(std::string_view name) const;
+  /// Loaded versions of a model, oldest first.
+  std::vector<std::string> Versions(std::string_view name) const;
+  std::vector<std::string> Names() const;
+  std::vector<IndexEntry> Index() const;
+
+ private:
+  struct Model {
+    std::map<std::string, std::shared_ptr<const ServedModel>, std::less<>> versions;
+    std::map<std::string, std::string, std::less<>> aliases;
+    std::map<std::string, std::string, std::less<>> failed;  ///< version -> why
+  };
+  using Table = std::map<std::string, Model, std::less<>>;
+  std::shared_ptr<const Table> table() const { return table_.load(std::memory_order_acquire); }
+  void Publish(Table table) {
+    table_.store(std::make_shared<const Table>(std::move(table)), std::memory_order_release);
+  }
+  static Status MakeRoom(uint64_t bytes, uint64_t budget, Table* table);
+
+  telemetry::Metrics* metrics_;
+  uint64_t budget_bytes_;
+  std::mutex change_;  ///< one change at a time
+  std::atomic<std::shared_ptr<const Table>> table_;
+};
+
+/// True for the names and versions that URLs and files may carry.
+bool IsModelName(std::string_view text);
+
+/// Runs a decoded request on a version: shapes checked, every row computed, statistics kept.
+StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
+                              telemetry::Transport transport);
+
+}  // namespace saferl::services
