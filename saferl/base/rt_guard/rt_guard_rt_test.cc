@@ -88,7 +88,7 @@ TEST(RtGuard, CountsPageFaults) {
     RtScope scope(&counts);
     for (size_t i = 0; i < 64; ++i) static_cast<volatile char*>(memory)[i << 12] = 1;
   }
-  EXPECT_GE(counts.page_faults, 64);
+  EXPECT_GE(counts.page_faults, kRtCounting ? 64 : 0);
   munmap(memory, size);
 }
 
