@@ -30,6 +30,7 @@ endif()
 if(SAFERL_COVERAGE)
   add_compile_options(--coverage -O1)
   add_link_options(--coverage)
+  add_compile_definitions(SAFERL_COVERAGE=1)
 endif()
 
 find_program(SAFERL_MOLD mold)
