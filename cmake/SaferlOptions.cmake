@@ -28,7 +28,7 @@ if(SAFERL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)  # coverage feedback from the libraries under test
 endif()
 if(SAFERL_COVERAGE)
-  add_compile_options(--coverage -O1)
+  add_compile_options(--coverage -O1 -fprofile-update=atomic)  # threads count too
   add_link_options(--coverage)
   add_compile_definitions(SAFERL_COVERAGE=1)
 endif()
