@@ -142,6 +142,14 @@ class Oip {
     StatusOr<InferRequest> message = Message(request);
     if (!message.ok()) return Error(message.status());
     call.request = *std::move(message);
+    for (const auto& [what, body, path] :
+         {std::tuple{"model_name", &call.request.model_name, &call.model},
+          std::tuple{"model_version", &call.request.model_version, &call.version}}) {
+      if (!body->empty() && !path->empty() && *body != *path)
+        return Error(400, Cat(what, ": the body says '", JsonEscape(*body), "', the path '",
+                              JsonEscape(*path), "'; leave it out of the body"));
+    }
+    if (call.version.empty()) call.version = call.request.model_version;
     if (call.request.id.empty()) call.request.id = request.request_id;
     // Only what the answer's form depends on is kept; the tensors move on.
     InferRequest form;
@@ -300,7 +308,13 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
     route.summary = std::move(summary);
     route.tag = "Open Inference Protocol";
     route.run = run;
-    route.handler = [oip, handler](const Request& request) { return ((*oip).*handler)(request); };
+    // tritonclient's aio client says that it takes gzip, and unpacks only what infer answers.
+    const bool compress = handler == &Oip::InferRoute;
+    route.handler = [oip, handler, compress](const Request& request) {
+      Response response = ((*oip).*handler)(request);
+      response.compress = compress;
+      return response;
+    };
     if (handler == &Oip::InferRoute) {
       route.request_schema = kInferSchema;
       route.max_body_bytes = kMaxBody;
