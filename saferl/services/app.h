@@ -11,6 +11,7 @@
 
 #include "saferl/net/http_server.h"
 #include "saferl/services/config.h"
+#include "saferl/services/decide/decide_service.h"
 #include "saferl/services/inference/model_host.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
@@ -58,6 +59,7 @@ class App {
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<storage::Cache> cache_;
   ModelHost models_;
+  std::unique_ptr<DecideService> decide_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   net::Router api_routes_, inference_routes_;
