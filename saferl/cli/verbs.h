@@ -27,6 +27,7 @@ Verb BenchTrainVerb();
 Verb BenchProgressVerb();
 Verb ConfigCheckVerb();
 Verb ConfigExplainVerb();
+Verb ExampleRequestVerb();
 Verb UpVerb();
 Verb DemoVerb();
 Verb ProfileCpuVerb();

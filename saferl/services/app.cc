@@ -202,6 +202,7 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   options.port = server.port;
   options.io_threads = server.io_threads;
   options.pool_threads = server.pool_threads;
+  options.control_queue = config_.inference.max_queue;
   const auto observe = [known = std::move(known), none, metrics](const net::RequestRecord& record) {
     telemetry::HttpMetrics::Route* route = none;
     const auto at =
@@ -225,6 +226,13 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   SAFERL_RETURN_IF_ERROR(app->OpenStores());
   SAFERL_RETURN_IF_ERROR(app->LoadModels());
   telemetry::AddProcessMetrics(app->metrics_, build.version, build.commit);
+  DecideOptions decide;
+  decide.max_batch = config.inference.batch_size;
+  decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
+  decide.sessions.ttl_s = config.inference.session_ttl_s;
+  decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
+  app->decide_ = std::make_unique<DecideService>(decide, &app->models_, &app->metrics_);
+  app->decide_->AddRoutes(&app->inference_routes_);
   const auto runs = [&services](Service service) {
     return services.empty() ||
            std::find(services.begin(), services.end(), service) != services.end();

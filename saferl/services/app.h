@@ -15,6 +15,8 @@
 #include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_source.h"
 #include "saferl/services/inference/oip_grpc.h"
+#include "saferl/services/decide/decide_service.h"
+#include "saferl/services/inference/model_host.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
@@ -65,6 +67,7 @@ class App {
   std::unique_ptr<ModelSource> source_;
   ModelHost models_;
   Engine engine_;
+  std::unique_ptr<DecideService> decide_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   std::unique_ptr<OipGrpc> oip_grpc_;
