@@ -43,6 +43,18 @@ constexpr MetricInfo kTable[] = {
     {"safety", "saferl_robot_exposure_seconds_total", kCounter, "arm",
      "Time that robots were under control; the denominator of every safety rate"},
 
+    {"monitor", "saferl_monitor_decisions_total", kCounter, "", "Decisions that were judged"},
+    {"monitor", "saferl_monitor_lost_decisions_total", kCounter, "",
+     "Decisions that were never seen"},
+    {"monitor", "saferl_monitor_latched", kGauge, "", "1: the robot is stopped until people clear it"},
+    {"monitor", "saferl_monitor_granting", kGauge, "", "1: the robot may move"},
+    {"monitor", "saferl_monitor_judge_duration_seconds", kHistogram, "",
+     "Time to judge a decision"},
+    {"monitor", "saferl_monitor_journal_entries_total", kCounter, "outcome",
+     "Entries for the journal: queued or dropped"},
+    {"monitor", "saferl_alert_notifications_total", kCounter, "channel,outcome",
+     "Messages to people: sent, failed (and tried again), dropped for want of room"},
+
     {"rollout", "saferl_rollout_state", kGauge, "model,state", "1 for the state it is in, else 0"},
     {"rollout", "saferl_rollout_weight_ratio", kGauge, "model",
      "Share of robots that the new version may drive"},
