@@ -5,6 +5,10 @@ namespace saferl::cli {
 std::vector<Verb> Verbs() {
   return {
       UpVerb(),
+      MonitorVerb(),
+      MonitorStatusVerb(),
+      MonitorClearVerb(),
+      MonitorVerifyVerb(),
       ProfileCpuVerb(),
       ProfileMemoryVerb(),
       DemoVerb(),

@@ -56,15 +56,16 @@ StatusOr<std::unique_ptr<MonitorLink>> MonitorLink::Attach(const std::string& pa
   if (flock(link->fd_, LOCK_EX | LOCK_NB) != 0)
     return absl::FailedPreconditionError(
         Cat(path, ": another safety monitor watches this robot; this one stands by"));
-  struct stat status {};
+  struct stat status{};
   if (fstat(link->fd_, &status) != 0) return ErrnoStatus(errno, path, "cannot look at the file");
   link->inode_ = status.st_ino;
   link->shm_ = saferl_shm_attach(path.c_str());
   if (link->shm_ == nullptr) {
     if (errno == EPROTO)
       return absl::FailedPreconditionError(
-          Cat(path, ": is not shared memory of this version; start saferl_rt and saferl of the "
-                    "same release"));
+          Cat(path,
+              ": is not shared memory of this version; start saferl_rt and saferl of the "
+              "same release"));
     return ErrnoStatus(errno, path, "cannot map the robot's shared memory");
   }
   if (link->Gone())
@@ -108,7 +109,7 @@ void MonitorLink::Put(int64_t now_ns, int64_t until_ns, bool stop) {
 }
 
 bool MonitorLink::Gone() const {
-  struct stat status {};
+  struct stat status{};
   if (stat(path_.c_str(), &status) != 0 || status.st_ino != inode_) return true;
   const auto pid = static_cast<pid_t>(shm_->creator_pid);
   return pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH);

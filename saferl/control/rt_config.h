@@ -53,8 +53,8 @@ struct RtConfig {
   Pacing pacing = Pacing::kRobot;
   bool observation_clock = false;
   std::optional<double> lease_s = 0.2;  ///< off: no safety monitor is required
-  std::string log = "off";        ///< path of the decision log, or off
-  std::string black_box = "off";  ///< folder for what led to a stop, or off
+  std::string log = "off";              ///< path of the decision log, or off
+  std::string black_box = "off";        ///< folder for what led to a stop, or off
   int black_box_ticks = 500;
   std::string human = "shm";  ///< shm, or evdev:/dev/input/eventN
   RtRealtimeConfig realtime;

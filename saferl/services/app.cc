@@ -47,7 +47,9 @@ std::string InFolder(const std::string& folder, const std::string& path) {
 StatusOr<Service> ParseService(std::string_view name) {
   if (name == "api") return Service::kApi;
   if (name == "inference") return Service::kInference;
-  return absl::InvalidArgumentError(Cat("service: '", name, "' is not one of api, inference"));
+  if (name == "monitor") return Service::kMonitor;
+  return absl::InvalidArgumentError(
+      Cat("service: '", name, "' is not one of api, inference, monitor"));
 }
 
 App::App(const ServiceConfig& config, const BuildInfo& build)
@@ -64,6 +66,8 @@ bool App::Drain() {
     if (*server != nullptr) all = (*server)->Drain() && all;
     server->reset();
   }
+  if (monitor_ != nullptr) all = monitor_->Drain() && all;  // last: the robot moves until then
+  monitor_ = nullptr;
   return all;
 }
 
@@ -227,6 +231,9 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kInference)) {
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
+  }
+  if (runs(Service::kMonitor)) {
+    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
   }
   app->ready_ = true;
   return app;

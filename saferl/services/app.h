@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "saferl/net/http_server.h"
+#include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
 #include "saferl/services/inference/model_host.h"
+#include "saferl/services/monitor/service.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
@@ -19,12 +21,7 @@
 
 namespace saferl::services {
 
-/// What the program is: served by /version, written on metrics and traces.
-struct BuildInfo {
-  std::string version, commit;
-};
-
-enum class Service : uint8_t { kApi, kInference };
+enum class Service : uint8_t { kApi, kInference, kMonitor };
 StatusOr<Service> ParseService(std::string_view name);
 
 class App {
@@ -38,6 +35,7 @@ class App {
   /// Ports that are served; 0 where a service does not run here.
   int api_port() const { return api_ == nullptr ? 0 : api_->port(); }
   int inference_port() const { return inference_ == nullptr ? 0 : inference_->port(); }
+  int monitor_port() const { return monitor_ == nullptr ? 0 : monitor_->port(); }
   ModelHost& models() { return models_; }
   /// Stops taking work, answers what is in flight. True when all was answered in time.
   bool Drain();
@@ -62,6 +60,7 @@ class App {
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;
+  std::unique_ptr<MonitorService> monitor_;
 };
 
 }  // namespace saferl::services

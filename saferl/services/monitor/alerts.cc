@@ -52,8 +52,7 @@ std::string_view Name(AlertName name) {
   return name < AlertName::kCount ? kRows[static_cast<size_t>(name)].name : "unknown";
 }
 Severity SeverityOf(AlertName name) {
-  return name < AlertName::kCount ? kRows[static_cast<size_t>(name)].severity
-                                  : Severity::kCritical;
+  return name < AlertName::kCount ? kRows[static_cast<size_t>(name)].severity : Severity::kCritical;
 }
 
 std::string TimeText(int64_t wall_ns) {
@@ -68,8 +67,8 @@ std::string TimeText(int64_t wall_ns) {
 }
 
 std::string WebhookBody(const std::vector<Alert>& alerts, const std::string& source) {
-  const bool firing = std::any_of(alerts.begin(), alerts.end(),
-                                  [](const Alert& a) { return a.ends_wall_ns == 0; });
+  const bool firing =
+      std::any_of(alerts.begin(), alerts.end(), [](const Alert& a) { return a.ends_wall_ns == 0; });
   JsonWriter w;
   w.BeginObject().Field("version", "4").Field("groupKey", source).Field("truncatedAlerts", 0);
   w.Field("status", firing ? "firing" : "resolved").Field("receiver", "saferl");
@@ -178,10 +177,9 @@ class Alerts::Channel {
     request.method = net::Method::kPost;
     request.url = url_;
     request.headers.Set("Content-Type", "application/json");
-    request.body = webhook_
-                       ? WebhookBody(alerts, options_.source)
-                       : AlertmanagerBody(alerts, options_.source,
-                                          WallNanos() + FromSeconds(3 * options_.repeat_s));
+    request.body = webhook_ ? WebhookBody(alerts, options_.source)
+                            : AlertmanagerBody(alerts, options_.source,
+                                               WallNanos() + FromSeconds(3 * options_.repeat_s));
     const auto answer = client_->Send(request);
     const bool sent = answer.ok() && answer->status >= 200 && answer->status < 300;
     (sent ? metrics_->sent : metrics_->failed).Add();
@@ -286,9 +284,8 @@ std::vector<Alert> Alerts::List() const {
   const std::lock_guard lock(mutex_);
   std::vector<Alert> all;
   for (const auto& [key, alert] : on_) all.push_back(alert);
-  std::sort(all.begin(), all.end(), [](const Alert& a, const Alert& b) {
-    return a.starts_wall_ns > b.starts_wall_ns;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const Alert& a, const Alert& b) { return a.starts_wall_ns > b.starts_wall_ns; });
   all.insert(all.end(), over_.rbegin(), over_.rend());
   return all;
 }

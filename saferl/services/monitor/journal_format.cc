@@ -23,8 +23,9 @@ bool IsHash(std::string_view text) {
 }
 
 bool IsKind(std::string_view text) {
-  return !text.empty() && text.size() <= 32 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); });
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return c == '_' || (c >= 'a' && c <= 'z');
+  });
 }
 
 /// The shortest decimal form only: two texts never mean the same number.
@@ -200,10 +201,13 @@ JournalReport ReadJournal(const std::string& folder,
     if (file.first != 0) {
       const bool oldest = report.files == 1;
       if (name != JournalFileName(file.first))
-        fail(absl::DataLossError(Cat(path, ": begins with entry ", file.first, "; it was renamed")));
+        fail(
+            absl::DataLossError(Cat(path, ": begins with entry ", file.first, "; it was renamed")));
       if (!oldest && (file.first != report.last + 1 || file.hash_before != report.hash))
-        fail(absl::DataLossError(Cat(path, ": begins with entry ", file.first, " but the file before"
-                                     " ends with ", report.last, ": a file or entries are missing")));
+        fail(absl::DataLossError(Cat(path, ": begins with entry ", file.first,
+                                     " but the file before"
+                                     " ends with ",
+                                     report.last, ": a file or entries are missing")));
       if (oldest) {
         report.first = file.first;
         report.last = file.first - 1;
@@ -219,8 +223,9 @@ JournalReport ReadJournal(const std::string& folder,
         if (*head && entry.sequence == (*head)->first) {
           head_seen = true;
           if (entry.hash != (*head)->second)
-            fail(absl::DataLossError(Cat(path, ": entry ", entry.sequence,
-                                         " is not the one that was synced: the end was rewritten")));
+            fail(
+                absl::DataLossError(Cat(path, ": entry ", entry.sequence,
+                                        " is not the one that was synced: the end was rewritten")));
         }
         if (each && report.problem.ok()) each(entry);
       }

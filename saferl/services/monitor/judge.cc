@@ -118,8 +118,8 @@ void Judge::Reset() {
   previous_ = {};
   trusted_ = {};
   chain_ = {};
-  people_ = std::make_unique<sim::BreachJudge>(sim::BreachBounds{
-      data_.body_speed_m_s, data_.reach_speed_m_s, data_.human_error_m});
+  people_ = std::make_unique<sim::BreachJudge>(
+      sim::BreachBounds{data_.body_speed_m_s, data_.reach_speed_m_s, data_.human_error_m});
   people_delay_ = 1;
 }
 
@@ -143,8 +143,10 @@ void Judge::CheckCommand(const Decision& d, const safety::TickRecord& record,
   const bool torques = data_.kind == RobotKind::kExoskeleton;
   for (int i = 0; i < data_.n; ++i) {
     const double u = d.command.u[i];
-    const double lower = torques ? -data_.effort_max[i] : data_.command_lower[i];
-    const double upper = torques ? data_.effort_max[i] : data_.command_upper[i];
+    const bool wheels = data_.kind == RobotKind::kWheelchair;
+    const double joint = torques ? data_.effort_max[i] : data_.qd_max[i];
+    const double lower = wheels ? data_.command_lower[i] : -joint;
+    const double upper = wheels ? data_.command_upper[i] : joint;
     if (!(u >= lower - kRounding && u <= upper + kRounding))
       Find(Check::kLimit, Cat("u", i, " = ", u, ", limits ", lower, " to ", upper), verdict);
     // A torque's rate may be exceeded toward braking, which only the certifier can tell: its margin
@@ -177,9 +179,8 @@ void Judge::CheckStamps(const Decision& d, Verdict* verdict) const {
     Find(Check::kStamp, Cat("an observation of ", Millis(latest - now), " ms in the future"),
          verdict);
   if (seen_ > 0 && o.stamp_ns < observation_ns_)
-    Find(Check::kStamp, Cat("the observation went ", Millis(observation_ns_ - o.stamp_ns),
-                            " ms back"),
-         verdict);
+    Find(Check::kStamp,
+         Cat("the observation went ", Millis(observation_ns_ - o.stamp_ns), " ms back"), verdict);
 }
 
 void Judge::CheckAges(const Decision& d, Verdict* verdict) const {
@@ -200,16 +201,16 @@ void Judge::CheckAges(const Decision& d, Verdict* verdict) const {
 void Judge::CheckOrder(const Decision& d, Verdict* verdict) {
   if (missed_ > 0) Find(Check::kSequence, Cat(missed_, " decisions were never seen"), verdict);
   if (d.command.sequence != d.input.sequence)
-    Find(Check::kSequence,
-         Cat("tick ", d.input.sequence, " sent command ", d.command.sequence), verdict);
+    Find(Check::kSequence, Cat("tick ", d.input.sequence, " sent command ", d.command.sequence),
+         verdict);
   if (seen_ == 0) return;
   if (missed_ == 0 && d.input.sequence != sequence_ + 1)
     Find(Check::kSequence, Cat("tick ", d.input.sequence, " after tick ", sequence_), verdict);
   const int64_t gap_ns = d.input.now_ns - now_ns_;
   verdict->late = gap_ns > 2 * period_ns_ + kMicro_ns && missed_ == 0;
   if (verdict->late && d.command.mode < Mode::kControlledStop)
-    Find(Check::kLateTick,
-         Cat(Millis(gap_ns), " ms after the last, period ", Millis(period_ns_)), verdict);
+    Find(Check::kLateTick, Cat(Millis(gap_ns), " ms after the last, period ", Millis(period_ns_)),
+         verdict);
 }
 
 void Judge::CheckMode(const Decision& d, const safety::TickRecord& record, Verdict* verdict) const {
@@ -246,8 +247,7 @@ void Judge::CheckPeople(const Decision& d, Verdict* verdict) {
   if (data_.kind == RobotKind::kExoskeleton) return;
   const robot::Observation& o = d.input.observation;
   const int n = std::clamp(o.n_parts, 0, robot::kMaxParts);
-  people_->Tick({o.parts.data(), static_cast<size_t>(n)},
-                d.command.mode >= Mode::kProtectiveStop);
+  people_->Tick({o.parts.data(), static_cast<size_t>(n)}, d.command.mode >= Mode::kProtectiveStop);
   const int64_t delay = people_->Count().worst_delay_ticks;
   if (delay <= people_delay_) return;
   people_delay_ = delay;

@@ -38,6 +38,13 @@ class Stream {
     workload_.Apply(decision_->command);
     return *decision_;
   }
+  /// Away from rest; an exoskeleton always is.
+  bool Moves(const Decision& d) const {
+    bool moves = robot().kind() == robot::Kind::kExoskeleton;
+    for (int i = 0; i < robot().n(); ++i)
+      moves = moves || std::abs(d.command.u[i]) > 0.1 * robot().limits().command_upper[i];
+    return moves;
+  }
   Judge& judge() { return *judge_; }
   const robot::RobotModel& robot() const { return *model_.safety->robot; }
   /// Ticks until the judge is settled and the robot moves.
@@ -48,8 +55,7 @@ class Stream {
       const Verdict verdict = judge_->Look(d);
       ASSERT_TRUE(verdict.findings.empty()) << verdict.findings[0].detail;
       settled = verdict.settled;
-      moves = std::abs(d.command.u[0]) > 0.2 * robot().limits().command_upper[0] ||
-              robot().kind() == robot::Kind::kExoskeleton;
+      moves = Moves(d);
     }
     ASSERT_TRUE(settled && moves);
   }
@@ -69,7 +75,8 @@ bool Has(const Verdict& verdict, Check check) {
 
 std::string Text(const Verdict& verdict) {
   std::string text;
-  for (const Finding& f : verdict.findings) text += std::string(Name(f.check)) + ": " + f.detail + "; ";
+  for (const Finding& f : verdict.findings)
+    text += std::string(Name(f.check)) + ": " + f.detail + "; ";
   return text;
 }
 

@@ -93,7 +93,7 @@ bool Monitor::Attach() {
       Judge::Create(options_.robot.empty() ? info.robot : options_.robot, options_.judge);
   if (!judge.ok()) {
     alerts_->Raise(AlertName::kSystemFailure, RobotLabels("component", "robot_file"),
-                   judge.status().message());
+                   Cat(judge.status().message()));
     return false;
   }
   alerts_->Resolve(AlertName::kSystemFailure, RobotLabels("component", "robot_file"));
@@ -145,8 +145,9 @@ void Monitor::Latch(std::string_view check, std::string_view detail, uint64_t se
 
 void Monitor::Judged(const control::Decision& decision, Verdict verdict) {
   for (const Finding& finding : verdict.findings) {
-    safety_.Violations(static_cast<size_t>(finding.check), telemetry::Severity::kCritical,
-                       telemetry::Arm::kStable)
+    safety_
+        .Violations(static_cast<size_t>(finding.check), telemetry::Severity::kCritical,
+                    telemetry::Arm::kStable)
         .Add();
     Latch(Name(finding.check), finding.detail, decision.input.sequence);
   }
@@ -245,7 +246,7 @@ void Monitor::WatchJournal() {
   journal_failed_ = failed;
   const AlertLabels labels = RobotLabels("component", "journal");
   if (failed) {
-    alerts_->Raise(AlertName::kSystemFailure, labels, journal.status.message());
+    alerts_->Raise(AlertName::kSystemFailure, labels, Cat(journal.status.message()));
   } else {
     alerts_->Resolve(AlertName::kSystemFailure, labels);
   }

@@ -31,12 +31,12 @@
 namespace saferl::services {
 
 struct MonitorOptions {
-  std::string shm;         ///< of the robot on this machine; empty: none
-  std::string stream_url;  ///< of a monitor elsewhere; empty: none
-  std::string robot;       ///< robot file or name; empty: the name that the source tells
-  double lease_s = 0.1;    ///< what is granted at a time
-  double heartbeat_s = 0.25;   ///< no decision for longer: the robot is silent
-  double checkpoint_s = 10;    ///< how often the journal tells how much was judged
+  std::string shm;            ///< of the robot on this machine; empty: none
+  std::string stream_url;     ///< of a monitor elsewhere; empty: none
+  std::string robot;          ///< robot file or name; empty: the name that the source tells
+  double lease_s = 0.1;       ///< what is granted at a time
+  double heartbeat_s = 0.25;  ///< no decision for longer: the robot is silent
+  double checkpoint_s = 10;   ///< how often the journal tells how much was judged
   JudgeOptions judge;
   JournalOptions journal;
   AlertOptions alerts;
