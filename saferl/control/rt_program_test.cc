@@ -142,7 +142,7 @@ class RtProgramTest : public testing::Test {
   saferl_shm* shm_ = nullptr;
 };
 
-constexpr char kSimulated[] = "pacing: robot\nobservation_clock: true\nrequire_lease: false\n";
+constexpr char kSimulated[] = "pacing: robot\nobservation_clock: true\nlease_s: off\n";
 
 TEST_F(RtProgramTest, KillingEveryOtherProcessChangesNoCommandBit) {
   std::vector<saferl_command> quiet, disturbed;
@@ -188,7 +188,7 @@ TEST_F(RtProgramTest, KillingEveryOtherProcessChangesNoCommandBit) {
 }
 
 TEST_F(RtProgramTest, ADeadDriverEndsInAStop) {
-  const auto rt = Start("pacing: robot\nrequire_lease: false\n");
+  const auto rt = Start("pacing: robot\nlease_s: off\n");
   auto driver = std::make_unique<Process>([this] {
     saferl_shm* shm = saferl_shm_attach(shm_path_.c_str());
     saferl_observation o{};
@@ -211,7 +211,7 @@ TEST_F(RtProgramTest, ADeadDriverEndsInAStop) {
 }
 
 TEST_F(RtProgramTest, WithoutTheLeaseItStops) {
-  const auto rt = Start("pacing: robot\nobservation_clock: false\nrequire_lease: true\n");
+  const auto rt = Start("pacing: robot\nobservation_clock: false\nlease_s: 0.2\n");
   ASSERT_TRUE(WaitFor([this] { return Command().sequence > 3; }));
   EXPECT_GE(Command().mode, SAFERL_CONTROLLED_STOP);
 }
@@ -234,7 +234,7 @@ TEST_F(RtProgramTest, TheExampleDriverDrivesAndBrakesAlone) {
   const std::string compile = "cc -std=c11 -Wall -Wextra -Werror -I" + source + " " + source +
                               "/examples/robot_driver.c -lm -o " + program;
   ASSERT_EQ(std::system(compile.c_str()), 0);
-  const auto rt = Start("pacing: robot\nrequire_lease: false\n");
+  const auto rt = Start("pacing: robot\nlease_s: off\n");
   Process driver([&] {
     (void)!freopen("/dev/null", "w", stdout);
     execl(program.c_str(), program.c_str(), shm_path_.c_str(), "100000",

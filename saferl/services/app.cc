@@ -44,7 +44,9 @@ std::string InFolder(const std::string& folder, const std::string& path) {
 StatusOr<Service> ParseService(std::string_view name) {
   if (name == "api") return Service::kApi;
   if (name == "inference") return Service::kInference;
-  return absl::InvalidArgumentError(Cat("service: '", name, "' is not one of api, inference"));
+  if (name == "monitor") return Service::kMonitor;
+  return absl::InvalidArgumentError(
+      Cat("service: '", name, "' is not one of api, inference, monitor"));
 }
 
 App::App(const ServiceConfig& config, const BuildInfo& build)
@@ -65,6 +67,8 @@ bool App::Drain() {
     server->reset();
   }
   grpc_.reset();
+  if (monitor_ != nullptr) all = monitor_->Drain() && all;  // last: the robot moves until then
+  monitor_ = nullptr;
   return all;
 }
 
@@ -248,6 +252,9 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
     SAFERL_RETURN_IF_ERROR(app->ServeGrpc());
+  }
+  if (runs(Service::kMonitor)) {
+    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
   }
   app->ready_ = true;
   return app;
