@@ -144,7 +144,12 @@ void Fill(const ServedModel& model, inference::ModelStatistics* to) {
   all->mutable_cache_miss();
 }
 
-class Service final : public inference::GRPCInferenceService::CallbackService {
+/// ModelInfer takes and gives the wire's bytes: grpc++ would answer a message that it cannot parse
+/// with UNIMPLEMENTED.
+using Base = inference::GRPCInferenceService::WithRawCallbackMethod_ModelInfer<
+    inference::GRPCInferenceService::CallbackService>;
+
+class Service final : public Base {
  public:
   Service(OipOptions options, Engine* engine)
       : options_(std::move(options)), engine_(engine), host_(&engine->host()) {}
@@ -219,18 +224,27 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
     return Finish(context, absl::OkStatus());
   }
 
-  ServerUnaryReactor* ModelInfer(CallbackServerContext* context,
-                                 const inference::ModelInferRequest* request,
-                                 inference::ModelInferResponse* response) override {
+  ServerUnaryReactor* ModelInfer(CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                 grpc::ByteBuffer* response) override {
     if (!options_.ready())
       return Finish(context, absl::UnavailableError("the server is not ready"));
-    ServerUnaryReactor* reactor = context->DefaultReactor();
     const int64_t now = Nanos();
-    // The message is gRPC's for this call alone: its tensors may move out of it.
-    Submit(engine_, const_cast<inference::ModelInferRequest*>(request), now,
-           DeadlineNanos(*context, now), [reactor, response](StatusOr<InferResponse> answer) {
-             if (answer.ok()) ToProto(*std::move(answer), response);
-             reactor->Finish(ToGrpc(answer.status()));
+    inference::ModelInferRequest message;
+    grpc::ByteBuffer wire(*request);  // its slices are shared, not copied
+    if (!grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&wire, &message).ok())
+      return Finish(context, NoMessage());
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    Submit(engine_, &message, now, DeadlineNanos(*context, now),
+           [reactor, response](StatusOr<InferResponse> answer) {
+             grpc::Status status = ToGrpc(answer.status());
+             if (answer.ok()) {
+               inference::ModelInferResponse filled;
+               ToProto(*std::move(answer), &filled);
+               bool own = false;
+               status = grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(
+                   filled, response, &own);
+             }
+             reactor->Finish(status);
            });
     return reactor;
   }
@@ -286,6 +300,7 @@ class Adapter final : public OipGrpc {
 }  // namespace
 
 std::unique_ptr<OipGrpc> MakeOipGrpc(const OipOptions& options, Engine* engine) {
+  QuietProtobuf();
   return std::make_unique<Adapter>(options, engine);
 }
 

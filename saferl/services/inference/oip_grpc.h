@@ -38,6 +38,12 @@ std::unique_ptr<OipGrpc> MakeOipGrpc(const OipOptions& options, Engine* engine);
 StatusOr<InferRequest> FromProto(inference::ModelInferRequest* message);
 void ToProto(InferResponse response, inference::ModelInferResponse* message);
 
+/// What a client hears whose bytes are no ModelInferRequest.
+Status NoMessage();
+/// protobuf would write a line to standard error for each message with bad UTF-8, as often as a
+/// client likes; the client is told instead.
+void QuietProtobuf();
+
 /// The same from and to the wire, for tests and fuzzing.
 StatusOr<InferRequest> DecodeInferProto(std::string_view wire);
 std::string EncodeInferProto(InferResponse response);

@@ -1,4 +1,6 @@
 // OIP messages between protobuf and InferRequest, InferResponse.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstring>
 #include <limits>
 #include <set>
@@ -200,11 +202,24 @@ void ToProto(InferResponse response, inference::ModelInferResponse* message) {
   }
 }
 
+Status NoMessage() {
+  return Bad("message: is no inference.ModelInferRequest; check the client's .proto");
+}
+
+void QuietProtobuf() {
+  static const bool once = [] {
+    google::protobuf::SetLogHandler(nullptr);
+    return true;
+  }();
+  (void)once;
+}
+
 StatusOr<InferRequest> DecodeInferProto(std::string_view wire) {
+  QuietProtobuf();
   inference::ModelInferRequest message;
   if (wire.size() > static_cast<size_t>(std::numeric_limits<int>::max()) ||
       !message.ParseFromArray(wire.data(), static_cast<int>(wire.size())))
-    return Bad("message: is no inference.ModelInferRequest; check the client's .proto");
+    return NoMessage();
   return FromProto(&message);
 }
 
