@@ -84,11 +84,15 @@ Status AddConditions(const Search& search, bool versions, Sql* sql) {
     }
     if (c.field == Field::kTag) {
       const std::string key = sql->Bind(c.key);
-      SAFERL_ASSIGN_OR_RETURN(const std::string says, Comparison(c, "t.value", sql));
-      sql->text +=
-          Cat(" AND EXISTS (SELECT 1 FROM registry_tags t WHERE t.model_id = m.id AND "
-              "t.number = ",
-              versions ? "v.number" : "0", " AND t.key = ", key, " AND ", says, ")");
+      // "Not this value" holds where the tag is absent, too.
+      Condition given = c;
+      const bool differs = c.op == Condition::Op::kNotEqual;
+      if (differs) given.op = Condition::Op::kEqual;
+      SAFERL_ASSIGN_OR_RETURN(const std::string says, Comparison(given, "t.value", sql));
+      sql->text += Cat(differs ? " AND NOT" : " AND",
+                       " EXISTS (SELECT 1 FROM registry_tags t WHERE t.model_id = m.id AND "
+                       "t.number = ",
+                       versions ? "v.number" : "0", " AND t.key = ", key, " AND ", says, ")");
       continue;
     }
     SAFERL_ASSIGN_OR_RETURN(const std::string says, Comparison(c, column, sql));

@@ -219,6 +219,9 @@ TEST_P(StoreTest, SearchTakesEveryConditionAsAValue) {
   EXPECT_THAT(Numbers({.where = {{F::kName, O::kLike, "", {"%l%"}}}}), ElementsAre());
   EXPECT_THAT(Numbers({.where = {{F::kName, O::kLikeAnyCase, "", {"%leg%"}}}}), ElementsAre(1));
   EXPECT_THAT(Numbers({.where = {{F::kTag, O::kEqual, "good", {"yes"}}}}), ElementsAre(2));
+  EXPECT_THAT(Numbers({.where = {{F::kTag, O::kNotEqual, "good", {"yes"}},
+                                 {F::kName, O::kEqual, "", {"arm"}}}}),
+              ElementsAre(4, 3, 1));
   EXPECT_THAT(Numbers({.where = {{F::kNumber, O::kIn, "", {"1", "3"}},
                                  {F::kName, O::kEqual, "", {"arm"}}}}),
               ElementsAre(3, 1));

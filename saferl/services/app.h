@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "saferl/net/http_server.h"
+#include "saferl/registry/store.h"
 #include "saferl/services/config.h"
 #include "saferl/services/inference/model_host.h"
+#include "saferl/services/registry/model_sync.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
@@ -58,6 +60,8 @@ class App {
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<storage::Cache> cache_;
   ModelHost models_;
+  std::unique_ptr<registry::Store> registry_;
+  std::unique_ptr<ModelSync> sync_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   net::Router api_routes_, inference_routes_;
