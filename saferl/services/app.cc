@@ -60,10 +60,12 @@ App::~App() { Drain(); }
 bool App::Drain() {
   ready_ = false;
   bool all = true;
+  if (grpc_ != nullptr) grpc_->Drain(net::ServerOptions().drain_s);
   for (std::unique_ptr<net::HttpServer>* server : {&api_, &inference_}) {
     if (*server != nullptr) all = (*server)->Drain() && all;
     server->reset();
   }
+  grpc_.reset();
   return all;
 }
 
@@ -218,9 +220,13 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   decide.max_batch = config.inference.batch_size;
   decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
   decide.sessions.ttl_s = config.inference.session_ttl_s;
+  decide.store.keep_per_robot = config.inference.keep_decisions;
   decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
-  app->decide_ = std::make_unique<DecideService>(decide, &app->models_, &app->metrics_);
+  SAFERL_ASSIGN_OR_RETURN(app->decide_, DecideService::Open(decide, &app->models_,
+                                                            app->database_.get(), &app->metrics_));
   app->decide_->AddRoutes(&app->inference_routes_);
+  for (net::Router* router : {&app->api_routes_, &app->inference_routes_})
+    SAFERL_RETURN_IF_ERROR(app->decide_->AddApiRoutes(router));
   const auto runs = [&services](Service service) {
     return services.empty() ||
            std::find(services.begin(), services.end(), service) != services.end();
@@ -235,6 +241,9 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kInference)) {
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
+    app->control_grpc_ = app->decide_->Grpc();
+    SAFERL_ASSIGN_OR_RETURN(app->grpc_, net::GrpcPort::Start({app->control_grpc_->service()}, {}));
+    app->inference_->SetHttp2([grpc = app->grpc_.get()](int fd) { grpc->Take(fd); });
   }
   app->ready_ = true;
   return app;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "saferl/net/grpc_port.h"
 #include "saferl/net/http_server.h"
 #include "saferl/services/config.h"
 #include "saferl/services/decide/decide_service.h"
@@ -40,6 +41,7 @@ class App {
   int api_port() const { return api_ == nullptr ? 0 : api_->port(); }
   int inference_port() const { return inference_ == nullptr ? 0 : inference_->port(); }
   ModelHost& models() { return models_; }
+  DecideService& decide() { return *decide_; }
   /// Stops taking work, answers what is in flight. True when all was answered in time.
   bool Drain();
 
@@ -64,6 +66,8 @@ class App {
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;
+  std::unique_ptr<ControlGrpc> control_grpc_;
+  std::unique_ptr<net::GrpcPort> grpc_;  ///< on the inference port
 };
 
 }  // namespace saferl::services

@@ -171,6 +171,8 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
           {.doc = "robots whose ticks are remembered; 0.1 MB each", .min = 1, .max = 1e5});
   v.Field("session_ttl_s", c.session_ttl_s,
           {.doc = "silence after which a robot's session ends", .unit = "s", .min = 1, .max = 1e6});
+  v.Field("keep_decisions", c.keep_decisions,
+          {.doc = "decisions of each robot that stay in the database", .min = 1, .max = 1e7});
 }
 
 template <class V>

@@ -64,6 +64,7 @@ struct InferenceConfig {
   int max_queue = 256;
   int max_sessions = 256;
   double session_ttl_s = 600;
+  int keep_decisions = 2000;
   template <class V>
   static void Visit(V& v, InferenceConfig& c);
 };
