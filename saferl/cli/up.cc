@@ -8,6 +8,7 @@
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
 #include "saferl/cli/machine.h"
+#include "saferl/cli/serve.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/services/app.h"
 
@@ -16,7 +17,9 @@ namespace {
 
 constexpr const char* kDotEnv = ".env";
 
-StatusOr<services::ServiceConfig> Configure(const Args& args) {
+}  // namespace
+
+StatusOr<services::ServiceConfig> ServiceConfigOf(const Args& args) {
   services::ConfigSources sources;
   if (args.has("--config")) sources.file = args.text("--config");
   if (std::filesystem::exists(kDotEnv)) sources.dot_env = kDotEnv;
@@ -31,7 +34,17 @@ StatusOr<services::ServiceConfig> Configure(const Args& args) {
   return services::LoadServiceConfig(sources);
 }
 
-/// Blocks SIGTERM and SIGINT for this thread and all that it starts.
+ArgSpec ConfigFileArg() {
+  return {.name = "--config", .doc = "YAML file, see config/environments", .value_name = "FILE"};
+}
+
+ArgSpec SetArg() {
+  return {.name = "--set",
+          .doc = "override one field, see saferl config explain service",
+          .value_name = "FIELD=VALUE",
+          .repeated = true};
+}
+
 sigset_t BlockSignals() {
   sigset_t set;
   sigemptyset(&set);
@@ -41,9 +54,11 @@ sigset_t BlockSignals() {
   return set;
 }
 
+namespace {
+
 StatusOr<ExitCode> RunUp(const Args& args, Console& console) {
   const int64_t start = Nanos();
-  SAFERL_ASSIGN_OR_RETURN(const services::ServiceConfig config, Configure(args));
+  SAFERL_ASSIGN_OR_RETURN(const services::ServiceConfig config, ServiceConfigOf(args));
   std::vector<services::Service> which;
   for (const std::string& name : args.All("--service")) {
     SAFERL_ASSIGN_OR_RETURN(const services::Service service, services::ParseService(name));
@@ -56,7 +71,8 @@ StatusOr<ExitCode> RunUp(const Args& args, Console& console) {
   const double seconds = 1e-9 * static_cast<double>(Nanos() - start);
   for (const auto& [name, server, port] :
        {std::tuple{"Safe RL API", &config.api, app->api_port()},
-        std::tuple{"policy inference", &config.inference_server, app->inference_port()}}) {
+        std::tuple{"policy inference", &config.inference_server, app->inference_port()},
+        std::tuple{"safety monitor", &config.monitor_server, app->monitor_port()}}) {
     if (port == 0) continue;
     if (console.json()) {
       Log(LogLevel::kInfo, "serving", {{"service", name}, {"host", server->host}, {"port", port}});
@@ -71,14 +87,16 @@ StatusOr<ExitCode> RunUp(const Args& args, Console& console) {
                     .BeginObject()
                     .Field("api_port", app->api_port())
                     .Field("inference_port", app->inference_port())
+                    .Field("monitor_port", app->monitor_port())
                     .Field("models", loaded)
                     .Field("ready_s", seconds)
                     .EndObject()
                     .Take() +
                 "\n");
   } else {
-    const bool local =
-        config.api.host == "127.0.0.1" && config.inference_server.host == "127.0.0.1";
+    const bool local = config.api.host == "127.0.0.1" &&
+                       config.inference_server.host == "127.0.0.1" &&
+                       config.monitor_server.host == "127.0.0.1";
     console.Out(
         Cat(loaded, " models; ready after ", static_cast<int64_t>(1e3 * seconds),
             " ms. There are no users yet: ",
@@ -96,22 +114,19 @@ StatusOr<ExitCode> RunUp(const Args& args, Console& console) {
 
 Verb UpVerb() {
   return {.path = {"up"},
-          .summary = "run every service of this machine: API on :8000, policy inference on :8001",
+          .summary =
+              "run every service of this machine: API on :8000, policy inference on :8001, "
+              "safety monitor on :8002",
           .description =
               "Reads --config, then .env, then the environment, then --set. Serves loopback unless "
               "told "
               "otherwise. SIGTERM drains: exit code 1 when a request was left without its answer.",
-          .args = {{.name = "--config",
-                    .doc = "YAML file, see config/environments",
-                    .value_name = "FILE"},
+          .args = {ConfigFileArg(),
                    {.name = "--service",
-                    .doc = "run this one only (api, inference); may be repeated",
+                    .doc = "run this one only (api, inference, monitor); may be repeated",
                     .value_name = "NAME",
                     .repeated = true},
-                   {.name = "--set",
-                    .doc = "override one field, see saferl config explain service",
-                    .value_name = "FIELD=VALUE",
-                    .repeated = true}},
+                   SetArg()},
           .examples = {"saferl up", "saferl up --config config/environments/production.yaml",
                        "saferl up --service inference --set inference_server.port=9001"},
           .run = RunUp};

@@ -6,6 +6,10 @@ std::vector<Verb> Verbs() {
   return {
       UpVerb(),
       ExampleRequestVerb(),
+      MonitorVerb(),
+      MonitorStatusVerb(),
+      MonitorClearVerb(),
+      MonitorVerifyVerb(),
       ProfileCpuVerb(),
       ProfileMemoryVerb(),
       DemoVerb(),

@@ -74,7 +74,11 @@ void RtConfig::Visit(V& v, RtConfig& c) {
   v.Field("pacing", c.pacing, {.doc = "who gives the beat", .names = {"timer", "robot"}});
   v.Field("observation_clock", c.observation_clock,
           {.doc = "time is the observation's stamp (pacing: robot)"});
-  v.Field("require_lease", c.require_lease, {.doc = "stop without the safety monitor's lease"});
+  v.Field("lease_s", c.lease_s,
+          {.doc = "safety monitor silent for longer: stop; off: none is required",
+           .unit = "s",
+           .min = 0.01,
+           .max = 2});
   v.Field("log", c.log, {.doc = "decision log, or off"});
   v.Field("black_box", c.black_box, {.doc = "folder for what led to a stop, or off"});
   v.Field("black_box_ticks", c.black_box_ticks, {.doc = "ticks kept", .min = 20, .max = 100000});

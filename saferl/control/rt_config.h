@@ -4,6 +4,7 @@
 // data/config/saferl_rt.yaml is the documented example. `off` is a word. Unknown keys are errors.
 // RT: no. Errors: kInvalidArgument "file:line: field: problem; next step".
 
+#include <optional>
 #include <string>
 
 #include "saferl/base/status.h"
@@ -51,9 +52,9 @@ struct RtConfig {
   std::string shm = "/dev/shm/saferl";
   Pacing pacing = Pacing::kRobot;
   bool observation_clock = false;
-  bool require_lease = true;
-  std::string log = "off";        ///< path of the decision log, or off
-  std::string black_box = "off";  ///< folder for what led to a stop, or off
+  std::optional<double> lease_s = 0.2;  ///< off: no safety monitor is required
+  std::string log = "off";              ///< path of the decision log, or off
+  std::string black_box = "off";        ///< folder for what led to a stop, or off
   int black_box_ticks = 500;
   std::string human = "shm";  ///< shm, or evdev:/dev/input/eventN
   RtRealtimeConfig realtime;

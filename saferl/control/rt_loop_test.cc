@@ -153,7 +153,7 @@ TEST(RtConfigTest, TheDocumentedExampleLoadsAndHoldsTheDefaults) {
   const RtConfig defaults;
   EXPECT_EQ(config->robot, defaults.robot);
   EXPECT_EQ(config->pacing, defaults.pacing);
-  EXPECT_EQ(config->require_lease, defaults.require_lease);
+  EXPECT_EQ(config->lease_s, defaults.lease_s);
   EXPECT_EQ(config->limits.max_human_age_s, defaults.limits.max_human_age_s);
   EXPECT_EQ(config->arbitration.authority_cap, defaults.arbitration.authority_cap);
   const auto model = MakeTickModel(*config);

@@ -166,8 +166,9 @@ Status RunLoopProgram(const Arguments& arguments) {
   const auto& robot = model.safety->robot;
   SAFERL_ASSIGN_OR_RETURN(const std::string robot_file, FindNamed(config.robot, "robots", ".yaml"));
   SAFERL_ASSIGN_OR_RETURN(const DecisionLogInfo info, DescribeModel(model, robot_file));
-  SAFERL_ASSIGN_OR_RETURN(const auto shm,
-                          ShmEndpoint::Create(config.shm, *robot, config.require_lease));
+  std::optional<int64_t> lease_ns;
+  if (config.lease_s) lease_ns = FromSeconds(*config.lease_s);
+  SAFERL_ASSIGN_OR_RETURN(const auto shm, ShmEndpoint::Create(config.shm, *robot, lease_ns));
   RecorderConfig recording;
   recording.log_path = config.log == "off" ? "" : config.log;
   recording.black_box_folder = config.black_box == "off" ? "" : config.black_box;
@@ -188,10 +189,10 @@ Status RunLoopProgram(const Arguments& arguments) {
   SAFERL_ASSIGN_OR_RETURN(const RtGranted granted, ApplyRtSettings(Settings(config.realtime)));
   for (const std::string& warning : granted.warnings)
     std::fprintf(stderr, "saferl_rt: warning: %s\n", warning.c_str());
-  std::printf("saferl_rt: robot %s, period %.3f ms, pacing %s, %s, shm %s\n", robot->name().c_str(),
-              static_cast<double>(period_ns) * 1e-6,
+  std::printf("saferl_rt: robot %s, period %.3f ms, pacing %s, %s, shm %s, safety monitor %s\n",
+              robot->name().c_str(), static_cast<double>(period_ns) * 1e-6,
               config.pacing == Pacing::kTimer ? "timer" : "robot", granted.Text().c_str(),
-              config.shm.c_str());
+              config.shm.c_str(), config.lease_s ? "required" : "off");
   std::fflush(stdout);
 
   LoopModel loop;

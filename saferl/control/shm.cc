@@ -29,12 +29,14 @@ static_assert(offsetof(saferl_part, stamp_ns) == offsetof(robot::HumanPart, stam
 static_assert(offsetof(saferl_part, region) == offsetof(robot::HumanPart, region));
 static_assert(offsetof(saferl_part, track) == offsetof(robot::HumanPart, track));
 // The offsets that docs/formats/shared_memory.md states.
-static_assert(sizeof(saferl_shm) == 5248 && offsetof(saferl_shm, observation.value) == 192);
+static_assert(offsetof(saferl_shm, observation.value) == 192);
 static_assert(offsetof(saferl_shm, human.value) == 4288 &&
               offsetof(saferl_shm, goals.value) == 4480);
 static_assert(offsetof(saferl_shm, proposal.value) == 4800 &&
               offsetof(saferl_shm, request.value) == 4992);
 static_assert(offsetof(saferl_shm, command.value) == 5120);
+static_assert(offsetof(saferl_shm, decisions) == 5248 && offsetof(saferl_shm, slot) == 5312);
+static_assert(sizeof(saferl_decision) == 4224 && sizeof(saferl_shm) == 2200768);
 static_assert(SAFERL_MAX_DOF == robot::kMaxDof && SAFERL_MAX_GOALS == kMaxGoals);
 static_assert(SAFERL_MAX_PARTS == robot::kMaxParts && SAFERL_MAX_LIDAR == robot::kMaxLidar);
 
@@ -60,7 +62,7 @@ int64_t LiveOwner(const std::string& path) {
 
 StatusOr<std::unique_ptr<ShmEndpoint>> ShmEndpoint::Create(const std::string& path,
                                                            const robot::RobotModel& robot,
-                                                           bool require_lease) {
+                                                           std::optional<int64_t> lease_ns) {
   std::unique_ptr<ShmEndpoint> endpoint(new ShmEndpoint());
   if (robot.name().size() >= sizeof endpoint->shm_->robot)
     return absl::InvalidArgumentError(
@@ -81,7 +83,8 @@ StatusOr<std::unique_ptr<ShmEndpoint>> ShmEndpoint::Create(const std::string& pa
   if (at == MAP_FAILED) return ErrnoStatus(error, path, "cannot map the shared memory");
   saferl_shm* shm = static_cast<saferl_shm*>(at);
   endpoint->shm_ = shm;
-  endpoint->require_lease_ = require_lease;
+  endpoint->lease_ns_ = lease_ns;
+  std::memset(at, 0, sizeof(saferl_shm));  // every page is there before the first tick
   shm->version = SAFERL_SHM_VERSION;
   shm->size = sizeof(saferl_shm);
   std::memcpy(shm->robot, robot.name().c_str(), robot.name().size() + 1);
@@ -125,7 +128,11 @@ void ShmEndpoint::Read(int64_t now_ns, TickInput* input) {
   input->stop_requested = request_.stop != 0;
   const int64_t judged_ns =
       std::max(now_ns, observation_.stamp_ns);  // simulated time lives in the stamps
-  input->lease_ok = !require_lease_ || judged_ns <= request_.lease_until_ns;
+  // However long a lease it writes, a monitor that fell silent for lease_ns counts as gone; a stamp
+  // of the future would let it count for longer.
+  input->lease_ok =
+      !lease_ns_ || (request_.stamp_ns <= judged_ns && judged_ns <= request_.lease_until_ns &&
+                     judged_ns - request_.stamp_ns <= *lease_ns_);
 }
 
 void ShmEndpoint::Write(const Decision& decision) {
@@ -140,6 +147,29 @@ void ShmEndpoint::Write(const Decision& decision) {
   out.reason = static_cast<uint8_t>(decision.command.reason);
   out.intervened = decision.filter.intervened ? 1 : 0;
   SAFERL_PUT(shm_, command, &out);
+
+  const TickInput& in = decision.input;
+  decision_.now_ns = in.now_ns;
+  decision_.sequence = in.sequence;
+  decision_.policy_id = decision.policy_id;
+  decision_.stop_requested = in.stop_requested ? 1 : 0;
+  decision_.lease_ok = in.lease_ok ? 1 : 0;
+  decision_.gate_passed = decision.gate_passed ? 1 : 0;
+  decision_.policy_used = decision.policy_used ? 1 : 0;
+  decision_.proof = static_cast<uint8_t>(decision.filter.proof);
+  decision_.filter_reason = static_cast<uint8_t>(decision.filter.reason);
+  decision_.human.stamp_ns = in.human.stamp_ns;
+  decision_.human.sequence = in.human.sequence;
+  std::memcpy(decision_.human.u, in.human.u.data(), sizeof decision_.human.u);
+  decision_.human.enabled = in.human.enabled ? 1 : 0;
+  decision_.human.stop = in.human.stop ? 1 : 0;
+  decision_.human.acknowledge = in.human.acknowledge ? 1 : 0;
+  decision_.command = out;
+  std::memcpy(&decision_.observation, &in.observation, sizeof decision_.observation);
+  ++decision_.index;
+  auto& slot = shm_->slot[decision_.index % SAFERL_STREAM_SLOTS];
+  saferl_shm_put(&slot.lock, &slot.value, &decision_, sizeof decision_);
+  __atomic_store_n(&shm_->decisions, decision_.index, __ATOMIC_RELEASE);
 }
 
 }  // namespace saferl::control

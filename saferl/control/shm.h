@@ -8,6 +8,7 @@
 //   is torn or was never written keeps its last good value, whose stamp then grows old.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "saferl/base/status.h"
@@ -19,10 +20,11 @@ namespace saferl::control {
 class ShmEndpoint {
  public:
   /// Makes a fresh file (mode 0600), replacing one that a dead process left. Fails where a live one
-  /// owns it.
+  /// owns it. `lease_ns`: the robot may move only while the safety monitor's last word is younger
+  /// than this and its lease has not ended; nothing: no monitor is required.
   static StatusOr<std::unique_ptr<ShmEndpoint>> Create(const std::string& path,
                                                        const robot::RobotModel& robot,
-                                                       bool require_lease);
+                                                       std::optional<int64_t> lease_ns);
   ~ShmEndpoint();  ///< unmaps and removes the file
   ShmEndpoint(const ShmEndpoint&) = delete;
   ShmEndpoint& operator=(const ShmEndpoint&) = delete;
@@ -30,6 +32,7 @@ class ShmEndpoint {
   /// Fills observation, human, policy, goals, stop_requested and lease_ok; `now_ns` judges the
   /// lease.
   void Read(int64_t now_ns, TickInput* input);
+  /// Sends the command, then adds the decision to the stream.
   void Write(const Decision& decision);
   /// Lock word of the observation channel: changes with every new record.
   uint64_t ObservationLock() const {
@@ -41,13 +44,14 @@ class ShmEndpoint {
   ShmEndpoint() = default;
   std::string path_;
   saferl_shm* shm_ = nullptr;
-  bool require_lease_ = false;
+  std::optional<int64_t> lease_ns_;
   saferl_observation observation_{},
       observation_scratch_{};  // last good value, and where a read lands first
   saferl_human human_{};
   saferl_goals goals_{};
   saferl_proposal proposal_{};
   saferl_request request_{};
+  saferl_decision decision_{};  ///< scratch
 };
 
 }  // namespace saferl::control

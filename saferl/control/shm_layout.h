@@ -1,5 +1,6 @@
 /* Shared memory between saferl_rt, the robot's driver and everyone else on this machine. C11 and
- * C++.
+ * C++. After the channels follows the decision stream: a ring of everything that each tick knew and
+ * sent, for whoever judges or records it (saferl/control/monitor_link.h).
  *
  * One file (by custom in /dev/shm), created by saferl_rt, mapped by the others. It holds one header
  * and six channels. Every channel has one writer and any number of readers, none of which can make
@@ -34,11 +35,12 @@ extern "C" {
 #endif
 
 enum {
-  SAFERL_SHM_VERSION = 1,
+  SAFERL_SHM_VERSION = 2,
   SAFERL_MAX_DOF = 8,
   SAFERL_MAX_PARTS = 32,
   SAFERL_MAX_LIDAR = 360,
-  SAFERL_MAX_GOALS = 8
+  SAFERL_MAX_GOALS = 8,
+  SAFERL_STREAM_SLOTS = 512
 };
 #define SAFERL_SHM_MAGIC 0x314d48534c464153ULL /* "SAFLSHM1" */
 
@@ -91,8 +93,8 @@ typedef struct saferl_proposal {
 } saferl_proposal;
 
 typedef struct saferl_request {
-  int64_t stamp_ns;
-  int64_t lease_until_ns; /* counts only where saferl_rt is told to require a lease */
+  int64_t stamp_ns;       /* when it was written */
+  int64_t lease_until_ns; /* the robot may move until then; never longer than its own lease_s */
   uint8_t stop, reserved[7];
 } saferl_request;
 
@@ -104,6 +106,18 @@ typedef struct saferl_command {
   double authority; /* the policy's share, [0, 1] */
   uint8_t mode, reason, intervened, reserved[5];
 } saferl_command;
+
+typedef struct saferl_decision { /* one tick: what it knew, what it sent, and why */
+  uint64_t index;                /* position in the stream, from 1 */
+  int64_t now_ns;
+  uint64_t sequence; /* of the tick */
+  uint64_t policy_id;
+  uint8_t stop_requested, lease_ok, gate_passed, policy_used;
+  uint8_t proof, filter_reason, reserved[2]; /* saferl/safety/filter.h */
+  saferl_human human;
+  saferl_command command;
+  saferl_observation observation;
+} saferl_decision;
 
 #ifdef __cplusplus
 #define SAFERL_ALIGN_64 alignas(64)
@@ -131,6 +145,10 @@ typedef struct saferl_shm {
   SAFERL_CHANNEL(saferl_proposal) proposal;
   SAFERL_CHANNEL(saferl_request) request;
   SAFERL_CHANNEL(saferl_command) command;
+  /* Decision i lies in slot[i % SAFERL_STREAM_SLOTS] until decision i + SAFERL_STREAM_SLOTS. */
+  SAFERL_ALIGN_64 uint64_t decisions; /* how many were ever written */
+  uint64_t reserved_stream[7];
+  SAFERL_CHANNEL(saferl_decision) slot[SAFERL_STREAM_SLOTS];
 } saferl_shm;
 
 /* Writer of a channel: lock, copy, unlock. `size` is a multiple of 8. Each word is released after

@@ -11,9 +11,14 @@
 
 #include "saferl/net/grpc_port.h"
 #include "saferl/net/http_server.h"
+#include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
 #include "saferl/services/decide/decide_service.h"
+#include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
+#include "saferl/services/inference/model_source.h"
+#include "saferl/services/inference/oip_grpc.h"
+#include "saferl/services/monitor/service.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
@@ -21,12 +26,7 @@
 
 namespace saferl::services {
 
-/// What the program is: served by /version, written on metrics and traces.
-struct BuildInfo {
-  std::string version, commit;
-};
-
-enum class Service : uint8_t { kApi, kInference };
+enum class Service : uint8_t { kApi, kInference, kMonitor };
 StatusOr<Service> ParseService(std::string_view name);
 
 class App {
@@ -40,6 +40,7 @@ class App {
   /// Ports that are served; 0 where a service does not run here.
   int api_port() const { return api_ == nullptr ? 0 : api_->port(); }
   int inference_port() const { return inference_ == nullptr ? 0 : inference_->port(); }
+  int monitor_port() const { return monitor_ == nullptr ? 0 : monitor_->port(); }
   ModelHost& models() { return models_; }
   DecideService& decide() { return *decide_; }
   /// Stops taking work, answers what is in flight. True when all was answered in time.
@@ -49,6 +50,8 @@ class App {
   App(const ServiceConfig& config, const BuildInfo& build);
   Status OpenStores();
   Status LoadModels();
+  OipOptions Oip();
+  Status ServeGrpc();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
@@ -60,14 +63,18 @@ class App {
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<storage::Cache> cache_;
+  std::unique_ptr<ModelSource> source_;
   ModelHost models_;
+  Engine engine_;
   std::unique_ptr<DecideService> decide_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
+  std::unique_ptr<OipGrpc> oip_grpc_;
+  std::unique_ptr<ControlGrpc> control_grpc_;
+  std::unique_ptr<net::GrpcPort> grpc_;
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;
-  std::unique_ptr<ControlGrpc> control_grpc_;
-  std::unique_ptr<net::GrpcPort> grpc_;  ///< on the inference port
+  std::unique_ptr<MonitorService> monitor_;
 };
 
 }  // namespace saferl::services

@@ -47,6 +47,7 @@ constexpr std::array kVariables = {
     Variable{"MTLS_ENABLED", "security.mtls", false},
     Variable{"PROMETHEUS_ENABLED", "telemetry.prometheus", false},
     Variable{"ALERTMANAGER_WEBHOOK_URL", "telemetry.alert_webhook_url", true},
+    Variable{"SAFERL_ROBOT_SHM", "monitor.shm", false},
     Variable{"ALERTMANAGER_URL", "telemetry.alertmanager_url", false},
     Variable{"OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint", false},
     Variable{"PROFILING_ENABLED", "telemetry.profiling", false},
@@ -188,6 +189,39 @@ void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
 }
 
 template <class V>
+void MonitorConfig::Visit(V& v, MonitorConfig& c) {
+  v.Field("shm", c.shm, {.doc = "shared memory of the robot on this machine, or off"});
+  v.Field("robot", c.robot, {.doc = "robot file or name, or own: what saferl_rt says"});
+  v.Field("journal", c.journal, {.doc = "folder of the hash-chained journal, in data_dir"});
+  v.Field("lease_s", c.lease_s,
+          {.doc = "how long the robot may move without hearing from the monitor",
+           .unit = "s",
+           .min = 0.01,
+           .max = 2});
+  v.Field(
+      "heartbeat_s", c.heartbeat_s,
+      {.doc = "no decision for longer: the robot is silent", .unit = "s", .min = 0.01, .max = 5});
+  v.Field("checkpoint_s", c.checkpoint_s,
+          {.doc = "how often the journal tells how much was judged",
+           .unit = "s",
+           .min = 0.1,
+           .max = 3600});
+  v.Field("max_people_age_s", c.max_people_age_s,
+          {.doc = "moving on an older word of the people tracker is a violation",
+           .unit = "s",
+           .min = 0.001,
+           .max = 1});
+  v.Field("max_lidar_age_s", c.max_lidar_age_s,
+          {.doc = "moving on an older lidar sweep is a violation",
+           .unit = "s",
+           .min = 0.001,
+           .max = 1});
+  v.Field(
+      "alert_repeat_s", c.alert_repeat_s,
+      {.doc = "alerts that stay are sent again this often", .unit = "s", .min = 1, .max = 86400});
+}
+
+template <class V>
 void SecurityConfig::Visit(V& v, SecurityConfig& c) {
   v.Field("jwt_secret_key", c.jwt_secret_key, {.doc = "from JWT_SECRET_KEY", .secret = true});
   v.Field("jwt_algorithm", c.jwt_algorithm,
@@ -209,11 +243,13 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("offline", c.offline, {.doc = "never wait for a network"});
   v.Field("api", c.api, {.doc = "Safe RL API"});
   v.Field("inference_server", c.inference_server, {.doc = "policy inference"});
+  v.Field("monitor_server", c.monitor_server, {.doc = "safety monitor"});
   v.Field("database", c.database, {.doc = "rows"});
   v.Field("redis", c.redis, {.doc = "cache and messages"});
   v.Field("objects", c.objects, {.doc = "model files"});
   v.Field("inference", c.inference, {.doc = "models in memory"});
   v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
+  v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
   v.Field("security", c.security, {.doc = "tokens and keys"});
 }
 

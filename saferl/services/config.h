@@ -79,6 +79,18 @@ struct TelemetryConfig {
   static void Visit(V& v, TelemetryConfig& c);
 };
 
+/// The safety monitor's part; its own server is `monitor_server`.
+struct MonitorConfig {
+  std::string shm = "off";          ///< shared memory of the robot on this machine, or off
+  std::string robot = "own";        ///< robot file or name; own: what the source says
+  std::string journal = "journal";  ///< folder, in the data folder
+  double lease_s = 0.1, heartbeat_s = 0.25, checkpoint_s = 10;
+  double max_people_age_s = 0.25, max_lidar_age_s = 0.25;
+  double alert_repeat_s = 60;
+  template <class V>
+  static void Visit(V& v, MonitorConfig& c);
+};
+
 struct SecurityConfig {
   std::string jwt_secret_key, jwt_algorithm = "HS256", encryption_key;
   double jwt_expire_hours = 24;
@@ -91,12 +103,13 @@ struct ServiceConfig {
   Environment environment = Environment::kDevelopment;
   std::string data_dir = "data/run";
   bool offline = false;
-  ServerConfig api{.port = 8000}, inference_server{.port = 8001};
+  ServerConfig api{.port = 8000}, inference_server{.port = 8001}, monitor_server{.port = 8002};
   DatabaseConfig database;
   RedisConfig redis;
   ObjectsConfig objects;
   InferenceConfig inference;
   TelemetryConfig telemetry;
+  MonitorConfig monitor;
   SecurityConfig security;
   template <class V>
   static void Visit(V& v, ServiceConfig& c);

@@ -14,6 +14,7 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/file.h"
 #include "saferl/base/text.h"
+#include "saferl/telemetry/monitor_metrics.h"
 #include "saferl/telemetry/operations_metrics.h"
 
 namespace saferl::telemetry {
@@ -38,6 +39,8 @@ struct Everything {
   SyncMetrics sync{metrics};
   BackupMetrics backup{metrics};
   BusinessMetrics business{metrics};
+  MonitorMetrics monitor{metrics};
+  NotificationMetrics notified{metrics, "webhook"};
   Everything() {
     AddProcessMetrics(metrics, "1.2.3", "abc");
     model.Loaded("00ff", "int8", 0.01);

@@ -23,16 +23,18 @@ StatusOr<std::shared_ptr<const CertifierModel>> LoadCertifier(const std::string&
 Certificate CertifyTick(const CertifierModel& model, const TickRecord& record,
                         CertifierData* data) {
   Certificate certificate;
-  certificate.margin = model.Fresh(record, *data, &certificate.why);
   if (model.IsStandstill(record, *data)) {
     certificate = {true, std::numeric_limits<double>::infinity(), CertificateRule::kStandstill,
                    "at rest"};
-  } else if (certificate.margin >= 0) {
-    certificate.valid = true;
-    certificate.rule = CertificateRule::kFresh;
-  } else if (data->chain_valid && model.IsBraking(record)) {
-    certificate.valid = true;
-    certificate.rule = CertificateRule::kPlan;
+  } else {
+    certificate.margin = model.Fresh(record, *data, &certificate.why);
+    if (certificate.margin >= 0) {
+      certificate.valid = true;
+      certificate.rule = CertificateRule::kFresh;
+    } else if (data->chain_valid && model.IsBraking(record)) {
+      certificate.valid = true;
+      certificate.rule = CertificateRule::kPlan;
+    }
   }
   data->chain_valid = certificate.valid;
   for (int i = CertifierData::kRemembered - 1; i > 0; --i) {

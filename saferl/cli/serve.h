@@ -1,0 +1,19 @@
+#pragma once
+// What the verbs that serve until a signal comes have in common. RT: no.
+
+#include <csignal>
+
+#include "saferl/cli/verb.h"
+#include "saferl/services/config.h"
+
+namespace saferl::cli {
+
+ArgSpec ConfigFileArg();  ///< --config
+ArgSpec SetArg();         ///< --set
+
+/// --config, then .env, then the environment, then --set.
+StatusOr<services::ServiceConfig> ServiceConfigOf(const Args& args);
+/// Blocks SIGTERM and SIGINT for this thread and all that it starts; for sigwait.
+sigset_t BlockSignals();
+
+}  // namespace saferl::cli

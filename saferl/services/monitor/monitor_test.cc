@@ -1,0 +1,364 @@
+// The monitor over a robot that drives: what it finds stops the robot, stays stopped through
+// restarts, reaches people, and ends when a person says so. Its own death, by whatever signal, is a
+// stop at the robot within the lease.
+#include "saferl/services/monitor/monitor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/text.h"
+#include "saferl/control/rt_program.h"
+#include "saferl/control/shm.h"
+#include "saferl/control/workload.h"
+#include "saferl/net/http_client.h"
+#include "saferl/services/monitor/service.h"
+
+namespace saferl::services {
+namespace {
+
+using control::Decision;
+using safety::Mode;
+using safety::Reason;
+using testing::HasSubstr;
+
+constexpr int64_t kPatience_ns = 30 * kNanosPerSecond;  // a loaded machine is slow, not broken
+constexpr double kLease_s = 0.2;
+
+bool WaitFor(const std::function<bool()>& condition) {
+  const Deadline deadline = Deadline::After(kPatience_ns);
+  while (!condition()) {
+    if (deadline.Passed()) return false;
+    usleep(500);
+  }
+  return true;
+}
+
+class Process {
+ public:
+  explicit Process(const std::function<void()>& body) : pid_(fork()) {
+    if (pid_ != 0) return;
+    body();
+    _exit(0);
+  }
+  ~Process() { End(SIGKILL); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  void Send(int signal) { kill(pid_, signal); }
+  int End(int signal) {
+    if (pid_ <= 0) return 0;
+    kill(pid_, signal);
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  pid_t pid_;
+};
+
+class MonitorTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "monitor_" + std::to_string(getpid()) + "_" +
+              testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    options_.shm = folder_ + "/robot.shm";
+    options_.lease_s = kLease_s;
+    options_.journal.folder = folder_ + "/journal";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<Monitor> Start() {
+    metrics_.push_back(std::make_unique<telemetry::Metrics>());
+    auto monitor = Monitor::Start(options_, metrics_.back().get());
+    EXPECT_TRUE(monitor.ok()) << monitor.status();
+    return monitor.ok() ? *std::move(monitor) : nullptr;
+  }
+  std::vector<std::string> Kinds() {
+    std::vector<std::string> kinds;
+    const JournalReport report = ReadJournal(
+        options_.journal.folder, [&](const JournalEntry& e) { kinds.push_back(e.kind); });
+    EXPECT_TRUE(report.problem.ok()) << report.problem;
+    return kinds;
+  }
+
+  std::string folder_;
+  MonitorOptions options_;
+  std::vector<std::unique_ptr<telemetry::Metrics>> metrics_;
+};
+
+/// A robot in this process, on simulated time, that honours lease and stop word as saferl_rt does.
+class Robot {
+ public:
+  explicit Robot(const std::string& path)
+      : model_(*control::MakeBenchModel("wheelchair", false)),
+        data_(control::Prepare(model_)),
+        workload_(model_.safety->robot),
+        shm_(*control::ShmEndpoint::Create(path, *model_.safety->robot, FromSeconds(kLease_s))) {}
+
+  const Decision& Step(const std::function<void(Decision*)>& corrupt = {}) {
+    control::TickInput input = workload_.Next(), word;
+    shm_->Read(Nanos(), &word);
+    input.lease_ok = word.lease_ok;
+    input.stop_requested = word.stop_requested;
+    input.human.acknowledge = ++steps_ / 20 % 2 == 1;
+    control::Tick(model_, input, data_.get(), decision_.get());
+    workload_.Apply(decision_->command);
+    Decision sent = *decision_;
+    if (corrupt) corrupt(&sent);
+    shm_->Write(sent);
+    usleep(2000);
+    return *decision_;
+  }
+  bool StepUntil(const std::function<bool(const Decision&)>& condition) {
+    return WaitFor([&] { return condition(Step()); });
+  }
+  bool Drive() {
+    return StepUntil([](const Decision& d) {
+      return d.command.mode == Mode::kNominal && std::abs(d.command.u[0]) > 0.1;
+    });
+  }
+
+ private:
+  control::TickModel model_;
+  std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_;
+  control::Workload workload_;
+  std::unique_ptr<control::ShmEndpoint> shm_;
+  std::unique_ptr<Decision> decision_ = std::make_unique<Decision>();
+  int steps_ = 0;
+};
+
+TEST_F(MonitorTest, TheRobotMovesOnlyOnceItIsWatched) {
+  Robot robot(options_.shm);
+  for (int k = 0; k < 100; ++k) {
+    const Decision& d = robot.Step();
+    ASSERT_GE(d.command.mode, Mode::kControlledStop);
+    ASSERT_EQ(d.command.u[0], 0);
+  }
+  const auto monitor = Start();
+  EXPECT_TRUE(robot.Drive());
+  const MonitorState state = monitor->state();
+  EXPECT_EQ(state.robot, "wheelchair");
+  EXPECT_TRUE(state.granting && state.settled && !state.latched);
+  EXPECT_EQ(monitor->alerts().active(), 0U);
+}
+
+TEST_F(MonitorTest, AFindingStopsTheRobotUntilAPersonClearsItEvenThroughARestart) {
+  Robot robot(options_.shm);
+  auto monitor = Start();
+  ASSERT_TRUE(robot.Drive());
+  robot.Step([](Decision* d) { d->command.u[0] += 0.5; });  // a jump
+  EXPECT_TRUE(robot.StepUntil(
+      [](const Decision& d) { return d.command.reason == Reason::kStopRequested; }));
+  ASSERT_TRUE(robot.StepUntil([](const Decision& d) { return d.command.u[0] == 0; }));
+  EXPECT_TRUE(WaitFor([&] { return monitor->state().latched; }));
+  EXPECT_THAT(monitor->state().why, HasSubstr("\"rate\""));
+  EXPECT_EQ(monitor->alerts().List()[0].name, AlertName::kSafetyViolation);
+
+  monitor = nullptr;
+  monitor = Start();
+  EXPECT_TRUE(monitor->state().latched);
+  EXPECT_EQ(monitor->alerts().active(), 1U);
+  for (int k = 0; k < 200; ++k) ASSERT_GE(robot.Step().command.mode, Mode::kControlledStop);
+
+  EXPECT_THAT(monitor->Clear("", "r").ToString(), HasSubstr("operator"));
+  EXPECT_THAT(monitor->Clear("A. Operator", "").ToString(), HasSubstr("reason"));
+  EXPECT_TRUE(monitor->state().latched);
+  ASSERT_TRUE(monitor->Clear("A. Operator", "looked at it").ok());
+  EXPECT_TRUE(robot.Drive()) << monitor->state().why;
+  EXPECT_EQ(monitor->alerts().active(), 0U);
+  EXPECT_THAT(monitor->Clear("A. Operator", "again").ToString(), HasSubstr("nothing is latched"));
+  monitor = nullptr;
+  const std::vector<std::string> kinds = Kinds();
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "latch"), 1);
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "clear"), 1);
+}
+
+TEST_F(MonitorTest, DecisionsThatNobodySawStopTheRobot) {
+  Robot robot(options_.shm);
+  const auto monitor = Start();
+  ASSERT_TRUE(robot.Drive());
+  robot.Step([](Decision* d) { d->input.sequence += 3; });
+  EXPECT_TRUE(
+      robot.StepUntil([](const Decision& d) { return d.command.mode == Mode::kProtectiveStop; }));
+  EXPECT_THAT(monitor->state().why, HasSubstr("\"sequence\""));
+}
+
+TEST_F(MonitorTest, ASilentRobotRaisesAnAlertThatEndsWhenItSpeaks) {
+  auto robot = std::make_unique<Robot>(options_.shm);
+  const auto monitor = Start();
+  ASSERT_TRUE(robot->Drive());
+  EXPECT_TRUE(WaitFor([&] { return monitor->state().silent; }));
+  EXPECT_FALSE(monitor->state().granting && monitor->state().silent);
+  EXPECT_EQ(monitor->alerts().List()[0].name, AlertName::kSystemFailure);
+  EXPECT_EQ(monitor->alerts().active(), 1U);
+  EXPECT_TRUE(robot->Drive()) << "silence alone does not latch";
+  EXPECT_TRUE(WaitFor([&] { return robot->Step(), monitor->alerts().active() == 0; }));
+  robot = nullptr;  // its program ends, and another one starts
+  EXPECT_TRUE(WaitFor([&] { return !monitor->state().attached; }));
+  robot = std::make_unique<Robot>(options_.shm);
+  EXPECT_TRUE(robot->Drive());
+}
+
+TEST_F(MonitorTest, APersonsOrderStopsTheRobot) {
+  Robot robot(options_.shm);
+  const auto monitor = Start();
+  ASSERT_TRUE(robot.Drive());
+  EXPECT_FALSE(monitor->OrderStop("", "").ok());
+  ASSERT_TRUE(monitor->OrderStop("A. Operator", "smoke").ok());
+  EXPECT_TRUE(robot.StepUntil(
+      [](const Decision& d) { return d.command.reason == Reason::kStopRequested; }));
+  EXPECT_TRUE(robot.StepUntil([](const Decision& d) { return d.command.u[0] == 0; }));
+  ASSERT_TRUE(monitor->Clear("A. Operator", "aired").ok());
+  EXPECT_TRUE(robot.Drive());
+}
+
+TEST_F(MonitorTest, SafetyCountersAreThereAtZeroFromTheStart) {
+  const auto monitor = Start();
+  const std::string text = metrics_[0]->Text();
+  for (size_t i = 0; i < kChecks; ++i) {
+    const std::string series = Cat("\nsaferl_safety_violations_total{arm=\"stable\",constraint=\"",
+                                   Name(static_cast<Check>(i)), "\",severity=\"critical\"} 0\n");
+    EXPECT_NE(text.find(series), std::string::npos) << series;
+  }
+  EXPECT_NE(text.find("\nsaferl_monitor_latched 0\n"), std::string::npos);
+}
+
+/// saferl_rt, a driver and the monitor, each a process of its own, in real time.
+class MonitorDeathTest : public MonitorTest {
+ protected:
+  void SetUp() override {
+    MonitorTest::SetUp();
+    const std::string config = folder_ + "/rt.yaml";
+    std::ofstream(config) << "robot: wheelchair\nshm: " << options_.shm
+                          << "\npacing: robot\nlease_s: " << kLease_s
+                          << "\nrealtime: {fifo: off, lock_memory: off}\n";
+    rt_ = std::make_unique<Process>([&] {
+      (void)!freopen("/dev/null", "w", stdout);
+      std::string words[] = {"saferl_rt", "--config", config};
+      char* argv[] = {words[0].data(), words[1].data(), words[2].data()};
+      _exit(control::RunRtProgram(3, argv));
+    });
+    ASSERT_TRUE(WaitFor([&] {
+      shm_ = saferl_shm_attach(options_.shm.c_str());
+      return shm_ != nullptr;
+    }));
+    driver_ = std::make_unique<Process>([&] { DriveForEver(); });
+    StartMonitor();
+  }
+  void TearDown() override {
+    monitor_ = nullptr;
+    driver_ = nullptr;
+    rt_ = nullptr;
+    if (shm_ != nullptr) munmap(shm_, sizeof *shm_);
+    MonitorTest::TearDown();
+  }
+  void StartMonitor() {
+    monitor_ = std::make_unique<Process>([&] {
+      telemetry::Metrics metrics;
+      const auto monitor = Monitor::Start(options_, &metrics);
+      if (!monitor.ok()) _exit(1);
+      while (true) pause();
+    });
+  }
+  /// The robot's sensors and motors, and a person who wants to go on.
+  [[noreturn]] void DriveForEver() {
+    saferl_shm* shm = saferl_shm_attach(options_.shm.c_str());
+    saferl_observation o{};
+    saferl_human human{};
+    saferl_command command{};
+    o.n_lidar = 24;
+    for (float& range : o.lidar_m) range = INFINITY;
+    while (true) {
+      SAFERL_GET(shm, command, &command);
+      for (int i = 0; i < 2; ++i) o.qd[i] = command.u[i];
+      o.q[0] += 0.02 * o.qd[0] * std::cos(o.q[2]);
+      o.q[1] += 0.02 * o.qd[0] * std::sin(o.q[2]);
+      o.q[2] += 0.02 * o.qd[1];
+      human.stamp_ns = o.stamp_ns = o.state_stamp_ns = o.people_stamp_ns = o.lidar_stamp_ns =
+          Nanos();
+      human.u[0] = 0.4;
+      human.u[1] = 0.2;
+      human.enabled = 1;
+      human.acknowledge = static_cast<uint8_t>(++human.sequence / 25 % 2);
+      SAFERL_PUT(shm, human, &human);
+      ++o.sequence;
+      SAFERL_PUT(shm, observation, &o);
+      usleep(20'000);
+    }
+  }
+  saferl_command Command() {
+    saferl_command command{};
+    SAFERL_GET(shm_, command, &command);
+    return command;
+  }
+  bool Moves() {
+    return WaitFor([this] { return Command().mode == SAFERL_NOMINAL && Command().u[0] > 0.2; });
+  }
+  /// Every command from the second one on that is later than `from_ns` + the lease is a stop. The
+  /// first may have looked at the lease just before it ended.
+  void ExpectStoppedWithinTheLease(int64_t from_ns) {
+    const int64_t over_ns = from_ns + FromSeconds(kLease_s);
+    uint64_t first = 0, last = 0, seen = 0;
+    double fastest = 0;
+    ASSERT_TRUE(WaitFor([&] {
+      const saferl_command command = Command();
+      if (command.issued_ns <= over_ns || command.sequence == last) return false;
+      last = command.sequence;
+      if (first == 0) first = last;
+      if (last == first) return false;
+      ++seen;
+      EXPECT_GE(command.mode, SAFERL_CONTROLLED_STOP) << "command " << last;
+      EXPECT_EQ(command.reason, static_cast<uint8_t>(Reason::kMonitorLost));
+      fastest = std::max(fastest, command.u[0]);
+      return seen >= 40;
+    }));
+    EXPECT_EQ(Command().u[0], 0) << "it rests";
+  }
+
+  saferl_shm* shm_ = nullptr;
+  std::unique_ptr<Process> rt_, driver_, monitor_;
+};
+
+TEST_F(MonitorDeathTest, KillIsAStopWithinTheLeaseAndANewMonitorGoesOn) {
+  ASSERT_TRUE(Moves());
+  monitor_->End(SIGKILL);
+  ExpectStoppedWithinTheLease(Nanos());
+  StartMonitor();
+  EXPECT_TRUE(Moves()) << "mode " << int{Command().mode} << " reason " << int{Command().reason};
+}
+
+TEST_F(MonitorDeathTest, SuspensionIsAStopWithinTheLease) {
+  ASSERT_TRUE(Moves());
+  monitor_->Send(SIGSTOP);
+  ExpectStoppedWithinTheLease(Nanos());
+  monitor_->Send(SIGCONT);  // it has seen the stop afterwards, in full: nothing is latched
+  EXPECT_TRUE(Moves()) << "mode " << int{Command().mode} << " reason " << int{Command().reason};
+}
+
+TEST_F(MonitorDeathTest, AStandbyTakesOver) {
+  ASSERT_TRUE(Moves());
+  MonitorOptions second = options_;
+  second.journal.folder += "_2";
+  telemetry::Metrics metrics;
+  const auto standby = *Monitor::Start(second, &metrics);
+  usleep(300'000);
+  EXPECT_FALSE(standby->state().attached);
+  monitor_->End(SIGKILL);
+  EXPECT_TRUE(WaitFor([&] { return standby->state().granting; }));
+  EXPECT_TRUE(Moves());
+}
+
+}  // namespace
+}  // namespace saferl::services

@@ -1,0 +1,100 @@
+#include "saferl/services/monitor/service.h"
+
+#include <filesystem>
+
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+#include "saferl/services/monitor/routes.h"
+#include "saferl/telemetry/operations_metrics.h"
+#include "saferl/telemetry/routes.h"
+
+namespace saferl::services {
+namespace {
+
+using net::Request;
+using net::Response;
+
+void AddServiceRoutes(Monitor* monitor, const BuildInfo& build, net::Router* router) {
+  net::Route health;
+  health.pattern = "/health";
+  health.operation_id = "health";
+  health.summary = "Is the monitor well, and does it hear the robot it is to watch";
+  health.tag = "health";
+  health.handler = [monitor](const Request& request) {
+    if (const Status status = MonitorHealth(*monitor); !status.ok())
+      return net::Problem(request, 503, "unhealthy", Cat(status.message()));
+    return Response::Json(R"({"status":"healthy"})");
+  };
+  router->Add(std::move(health));
+  net::Route version;
+  version.pattern = "/version";
+  version.operation_id = "version";
+  version.summary = "Version of the program";
+  version.tag = "service";
+  version.handler = [build](const Request&) {
+    JsonWriter w;
+    w.BeginObject().Field("name", "saferl").Field("version", build.version);
+    return Response::Json(w.Field("commit", build.commit).EndObject().Take());
+  };
+  router->Add(std::move(version));
+}
+
+}  // namespace
+
+MonitorOptions MonitorOptionsOf(const ServiceConfig& config) {
+  const MonitorConfig& c = config.monitor;
+  MonitorOptions options;
+  if (c.shm != "off") options.shm = c.shm;
+  if (c.robot != "own") options.robot = c.robot;
+  options.lease_s = c.lease_s;
+  options.heartbeat_s = c.heartbeat_s;
+  options.checkpoint_s = c.checkpoint_s;
+  options.judge = {c.max_people_age_s, c.max_lidar_age_s};
+  options.journal.folder = (std::filesystem::path(config.data_dir) / c.journal).string();
+  options.alerts.webhook_url = config.telemetry.alert_webhook_url;
+  options.alerts.alertmanager_url = config.telemetry.alertmanager_url;
+  options.alerts.repeat_s = c.alert_repeat_s;
+  return options;
+}
+
+StatusOr<std::unique_ptr<MonitorService>> MonitorService::Start(const ServiceConfig& config,
+                                                                const BuildInfo& build) {
+  std::unique_ptr<MonitorService> service(new MonitorService());
+  telemetry::AddProcessMetrics(service->metrics_, build.version, build.commit);
+  service->http_ = std::make_unique<telemetry::HttpMetrics>(service->metrics_, "monitor");
+  SAFERL_ASSIGN_OR_RETURN(service->monitor_,
+                          Monitor::Start(MonitorOptionsOf(config), &service->metrics_));
+  AddServiceRoutes(service->monitor_.get(), build, &service->routes_);
+  AddMonitorRoutes(service->monitor_.get(), &service->routes_);
+  telemetry::AddTelemetryRoutes(&service->routes_, service->metrics_,
+                                telemetry::ProfilingEnabled());
+  net::AddDocs(&service->routes_, "Safety monitor", build.version);
+  for (const auto& route : service->routes_.routes())
+    service->http_->ForRoute(net::Name(route->method), route->pattern);
+  net::ServerOptions options;
+  options.host = config.monitor_server.host;
+  options.port = config.monitor_server.port;
+  options.io_threads = config.monitor_server.io_threads;
+  options.pool_threads = config.monitor_server.pool_threads;
+  telemetry::HttpMetrics* http = service->http_.get();
+  StatusOr<std::unique_ptr<net::HttpServer>> server =
+      net::HttpServer::Start(options, service->routes_, [http](const net::RequestRecord& record) {
+        telemetry::HttpMetrics::Route& route =
+            record.route == nullptr
+                ? http->ForRoute("none", "none")
+                : http->ForRoute(net::Name(record.route->method), record.route->pattern);
+        route.duration.ObserveNanos(record.duration_ns);
+        route.requests.Add(record.status);
+        http->sent_bytes.Add(record.sent_bytes);
+      });
+  if (!server.ok())
+    return Status(server.status().code(), Cat("monitor_server: ", server.status().message()));
+  service->server_ = *std::move(server);
+  return service;
+}
+
+MonitorService::~MonitorService() {
+  server_ = nullptr;  // its handlers use the monitor
+}
+
+}  // namespace saferl::services
