@@ -23,11 +23,12 @@ std::string HeaderOf(const net::ClientResponse& response, const char* name) {
   return value == nullptr ? "" : *value;
 }
 
-class ResourcesTest : public testing::Test {
+/// All of it on SQLite and on PostgreSQL.
+class ResourcesTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "resources_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
+    ASSERT_TRUE(test_database_.status().ok()) << test_database_.status();
+    folder_ = testing::TempDir() + "resources";
     std::filesystem::remove_all(folder_);
     Start();
   }
@@ -37,9 +38,33 @@ class ResourcesTest : public testing::Test {
     config.data_dir = folder_;
     config.api.port = config.inference_server.port = 0;
     config.inference.keep_decisions = keep;
+    config.database = DatabaseOf(test_database_.options());
     auto app = App::Start(config, {"0.1.0", "abc"}, {});
     ASSERT_TRUE(app.ok()) << app.status();
     app_ = *std::move(app);
+  }
+  /// The fields that make the App's URL that of the test's database.
+  static DatabaseConfig DatabaseOf(const storage::DatabaseOptions& options) {
+    DatabaseConfig config;
+    config.password = options.password;
+    std::string rest = options.url;
+    const auto take = [&rest](const char* until) {
+      const size_t at = std::min(rest.find(until), rest.size());
+      const std::string part = rest.substr(0, at);
+      rest.erase(0, at + std::string_view(until).size());
+      return part;
+    };
+    if (take(":") == "sqlite") {
+      config.path = rest;
+      return config;
+    }
+    rest.erase(0, 2);  // "//"
+    config.user = take("@");
+    config.host = take(":");
+    config.port = std::stoi(take("/"));
+    config.name = take("?");
+    config.ssl_mode = "disable";
+    return config;
   }
   void TearDown() override {
     app_.reset();
@@ -95,12 +120,15 @@ class ResourcesTest : public testing::Test {
     return json.ok() ? *std::move(json) : Node();
   }
 
+  storage::testing::TestDatabase test_database_{GetParam()};
   std::string folder_;
   std::unique_ptr<App> app_;
   net::HttpClient client_;
 };
+INSTANTIATE_TEST_SUITE_P(Adapters, ResourcesTest, testing::Values("sqlite", "postgresql"),
+                         [](const auto& kind) { return std::string(kind.param); });
 
-TEST_F(ResourcesTest, EveryDecisionReplaysBitForBit) {
+TEST_P(ResourcesTest, EveryDecisionReplaysBitForBit) {
   for (const char* type : {"wheelchair", "arm7", "exoskeleton"}) {
     const std::string last = Drive(type, type, 600, 400);
     const auto response = Post(Cat("/api/v1/decisions/", last, "/replay"), "");
@@ -116,12 +144,12 @@ TEST_F(ResourcesTest, EveryDecisionReplaysBitForBit) {
 }
 
 /// The mutant of the test above: one bit of one recorded input.
-TEST_F(ResourcesTest, AChangedRecordIsFoundAndNamed) {
+TEST_P(ResourcesTest, AChangedRecordIsFoundAndNamed) {
   const std::string last = Drive("wheelchair", "r", 20);
   const std::string session = last.substr(0, last.find('-'));
   auto kept = app_->decide().store().Get(Cat(session, "-7"));
   ASSERT_TRUE(kept.ok());
-  auto database = storage::OpenDatabase({.url = Cat("sqlite:", folder_, "/saferl.db")});
+  auto database = test_database_.Open();
   ASSERT_TRUE(database.ok()) << database.status();
   const auto changed = [&](size_t at) {
     std::string record = kept->record;
@@ -141,7 +169,7 @@ TEST_F(ResourcesTest, AChangedRecordIsFoundAndNamed) {
   EXPECT_THAT(gap.body, HasSubstr("tick 7 of session"));
 }
 
-TEST_F(ResourcesTest, DecisionsOutliveTheProcessButTheirReplayDoesNot) {
+TEST_P(ResourcesTest, DecisionsOutliveTheProcessButTheirReplayDoesNot) {
   const std::string last = Drive("arm7", "a", 5);
   Start();
   const auto kept = Get("/api/v1/decisions/" + last);
@@ -151,7 +179,7 @@ TEST_F(ResourcesTest, DecisionsOutliveTheProcessButTheirReplayDoesNot) {
   EXPECT_EQ(Get("/api/v1/decisions/none").status, 404);
 }
 
-TEST_F(ResourcesTest, PagesHoldEveryDecisionOnceWhileNewOnesCome) {
+TEST_P(ResourcesTest, PagesHoldEveryDecisionOnceWhileNewOnesCome) {
   Drive("arm7", "a", 25);
   std::set<std::string> seen;
   std::string cursor;
@@ -167,7 +195,7 @@ TEST_F(ResourcesTest, PagesHoldEveryDecisionOnceWhileNewOnesCome) {
   EXPECT_EQ(seen.size(), 25u);
 }
 
-TEST_F(ResourcesTest, FiltersChooseAndRefuseWhatTheyDoNotKnow) {
+TEST_P(ResourcesTest, FiltersChooseAndRefuseWhatTheyDoNotKnow) {
   Drive("wheelchair", "a", 30, 20);
   Drive("wheelchair", "b", 5);
   const auto count = [&](const std::string& query) {
@@ -182,7 +210,7 @@ TEST_F(ResourcesTest, FiltersChooseAndRefuseWhatTheyDoNotKnow) {
     EXPECT_EQ(Get(Cat("/api/v1/decisions", bad)).status, 400) << bad;
 }
 
-TEST_F(ResourcesTest, OfEachRobotTheLastStay) {
+TEST_P(ResourcesTest, OfEachRobotTheLastStay) {
   Start(50);
   const std::string last = Drive("exoskeleton", "a", 300);
   Drive("exoskeleton", "b", 10);
@@ -193,7 +221,7 @@ TEST_F(ResourcesTest, OfEachRobotTheLastStay) {
   EXPECT_EQ(Json(Get("/api/v1/decisions?robot=b")).Find("items")->items().size(), 10u);
 }
 
-TEST_F(ResourcesTest, EntityTagsGuardReadsAndChanges) {
+TEST_P(ResourcesTest, EntityTagsGuardReadsAndChanges) {
   const auto made = Post("/api/v1/robots", R"({"id":"chair","type":"wheelchair"})");
   ASSERT_EQ(made.status, 201) << made.body;
   EXPECT_EQ(HeaderOf(made, "Location"), "/api/v1/robots/chair");
@@ -218,7 +246,7 @@ TEST_F(ResourcesTest, EntityTagsGuardReadsAndChanges) {
   EXPECT_EQ(Get("/api/v1/robots/chair").status, 404);
 }
 
-TEST_F(ResourcesTest, AKeyTakesEffectOnce) {
+TEST_P(ResourcesTest, AKeyTakesEffectOnce) {
   const char* body = R"({"id":"arm","type":"arm7"})";
   const auto first = Post("/api/v1/robots", body, "k1");
   const auto again = Post("/api/v1/robots", body, "k1");
@@ -233,7 +261,23 @@ TEST_F(ResourcesTest, AKeyTakesEffectOnce) {
   EXPECT_EQ(Post("/api/v1/robots", body, std::string(256, 'k')).status, 400);
 }
 
-TEST_F(ResourcesTest, SessionsAreMadeListedAndEnded) {
+TEST_P(ResourcesTest, RobotsAreListedByIdInPages) {
+  for (const char* id : {"b", "a", "B", "a-2"})
+    ASSERT_EQ(Post("/api/v1/robots", Cat(R"({"id":")", id, R"(","type":"arm7"})")).status, 201);
+  std::vector<std::string> seen;
+  std::string cursor;
+  for (int page = 0; page < 5; ++page) {
+    const Node body =
+        Json(Get(Cat("/api/v1/robots?limit=1", cursor.empty() ? "" : "&cursor=", cursor)));
+    for (const Node& item : body.Find("items")->items()) seen.push_back(item.Find("id")->text());
+    if (body.Find("next_cursor")->is_null()) break;
+    cursor = body.Find("next_cursor")->text();
+  }
+  EXPECT_THAT(seen, testing::ElementsAre("B", "a", "a-2", "b")) << "the same order on both";
+  EXPECT_EQ(Get("/api/v1/robots?type=arm7").status, 400) << "no such filter";
+}
+
+TEST_P(ResourcesTest, SessionsAreMadeListedAndEnded) {
   const char* body = R"({"robot":"a","type":"arm7","limits":{"arbitration.authority_cap":0.5}})";
   const auto made = Post("/api/v1/sessions", body);
   ASSERT_EQ(made.status, 201) << made.body;
