@@ -6,6 +6,8 @@
 #include "saferl/base/json.h"
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
+#include "saferl/services/api/alert_routes.h"
+#include "saferl/services/api/configuration_route.h"
 #include "saferl/telemetry/operations_metrics.h"
 
 namespace saferl::services {
@@ -141,6 +143,15 @@ Status App::ServeGrpc() {
   return absl::OkStatus();
 }
 
+/// What the API alone has. The monitor runs already where it does.
+Status App::AddApiRoutes() {
+  AddAlertRoutes(monitor_ == nullptr ? nullptr : &monitor_->monitor().alerts(), &api_routes_);
+  AddConfigurationRoute(config_, &api_routes_);
+  SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
+  AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
+  return absl::OkStatus();
+}
+
 void App::AddCommonRoutes(const std::string& title, net::Router* router) {
   Add(router, "/version", "version", "Version of the program", "service", net::Run::kInline,
       [this](const Request&) {
@@ -247,6 +258,10 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     return services.empty() ||
            std::find(services.begin(), services.end(), service) != services.end();
   };
+  if (runs(Service::kMonitor)) {
+    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
+  }
+  SAFERL_RETURN_IF_ERROR(app->AddApiRoutes());
   app->AddHealthRoutes(&app->api_routes_);
   app->AddCommonRoutes("Safe RL API", &app->api_routes_);
   app->AddHealthRoutes(&app->inference_routes_);
@@ -258,9 +273,6 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
     SAFERL_RETURN_IF_ERROR(app->ServeGrpc());
-  }
-  if (runs(Service::kMonitor)) {
-    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
   }
   app->ready_ = true;
   return app;

@@ -14,6 +14,7 @@
 #include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
 #include "saferl/services/decide/decide_service.h"
+#include "saferl/services/experiments/experiment_routes.h"
 #include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
 #include "saferl/services/inference/model_source.h"
@@ -43,6 +44,8 @@ class App {
   int monitor_port() const { return monitor_ == nullptr ? 0 : monitor_->port(); }
   ModelHost& models() { return models_; }
   DecideService& decide() { return *decide_; }
+  /// Where the monitor runs here.
+  Monitor& monitor() { return monitor_->monitor(); }
   /// Stops taking work, answers what is in flight. True when all was answered in time.
   bool Drain();
 
@@ -52,6 +55,7 @@ class App {
   Status LoadModels();
   OipOptions Oip();
   Status ServeGrpc();
+  Status AddApiRoutes();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
@@ -67,6 +71,7 @@ class App {
   ModelHost models_;
   Engine engine_;
   std::unique_ptr<DecideService> decide_;
+  std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   std::unique_ptr<OipGrpc> oip_grpc_;

@@ -108,4 +108,13 @@ Status CheckQuery(const net::Request& request, const std::vector<net::FieldSpec>
   return absl::OkStatus();
 }
 
+Status ReadTime(const net::Request& request, const char* field, int64_t* out) {
+  const std::string* text = request.Query(field);
+  if (text == nullptr) return absl::OkStatus();
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *out);
+  if (error == std::errc() && end == text->data() + text->size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      Cat(field, ": '", text->substr(0, 64), "' is no whole number; give nanoseconds since 1970"));
+}
+
 }  // namespace saferl::services

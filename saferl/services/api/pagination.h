@@ -34,4 +34,7 @@ std::string PageSchema(std::string_view item_schema);
 /// Refuses query fields that the route does not declare: a misspelt filter must not mean "all".
 Status CheckQuery(const net::Request& request, const std::vector<net::FieldSpec>& known);
 
+/// A filter of nanoseconds since 1970; `out` stays where it is not given.
+Status ReadTime(const net::Request& request, const char* field, int64_t* out);
+
 }  // namespace saferl::services

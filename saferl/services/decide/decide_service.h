@@ -42,6 +42,7 @@ class DecideService {
   std::unique_ptr<ControlGrpc> Grpc() { return MakeControlGrpc(parts()); }
   Sessions& sessions() { return sessions_; }
   DecisionStore& store() { return *store_; }
+  Idempotency& idempotency() { return *idempotency_; }
 
  private:
   DecideService(DecideOptions options, const ModelHost* models, telemetry::Metrics* metrics);

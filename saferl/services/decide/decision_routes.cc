@@ -49,15 +49,6 @@ Status ByName(const Request& request, const char* field, int count, std::optiona
       Cat(field, ": '", text->substr(0, 64), "' is not one of ", Join(names, ", ")));
 }
 
-Status Time(const Request& request, const char* field, int64_t* out) {
-  const std::string* text = request.Query(field);
-  if (text == nullptr) return absl::OkStatus();
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *out);
-  if (error == std::errc() && end == text->data() + text->size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      Cat(field, ": '", text->substr(0, 64), "' is no whole number; give nanoseconds since 1970"));
-}
-
 StatusOr<DecisionFilter> ReadFilter(const Request& request) {
   SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
   DecisionFilter filter;
@@ -67,8 +58,8 @@ StatusOr<DecisionFilter> ReadFilter(const Request& request) {
       ByName(request, "mode", static_cast<int>(safety::Mode::kProtectiveStop) + 1, &filter.mode));
   SAFERL_RETURN_IF_ERROR(
       ByName(request, "reason", static_cast<int>(safety::Reason::kCount), &filter.reason));
-  SAFERL_RETURN_IF_ERROR(Time(request, "from_ns", &filter.from_ns));
-  SAFERL_RETURN_IF_ERROR(Time(request, "to_ns", &filter.to_ns));
+  SAFERL_RETURN_IF_ERROR(ReadTime(request, "from_ns", &filter.from_ns));
+  SAFERL_RETURN_IF_ERROR(ReadTime(request, "to_ns", &filter.to_ns));
   return filter;
 }
 
@@ -143,19 +134,6 @@ Response Replay(DecisionStore* store, const Request& request) {
 }
 
 }  // namespace
-
-net::Route ApiRoute(net::Method method, std::string pattern, std::string id, std::string summary,
-                    net::Handler handler) {
-  net::Route route;
-  route.method = method;
-  route.pattern = std::move(pattern);
-  route.operation_id = std::move(id);
-  route.summary = std::move(summary);
-  route.tag = "shared control";
-  route.run = net::Run::kPool;
-  route.handler = std::move(handler);
-  return route;
-}
 
 void AddDecisionRoutes(DecisionStore* store, Sessions* sessions, net::Router* router) {
   net::Route list = ApiRoute(net::Method::kGet, "/api/v1/decisions", "listDecisions",

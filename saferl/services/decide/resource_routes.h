@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "saferl/net/router.h"
+#include "saferl/services/api/api_route.h"
 #include "saferl/services/api/idempotency.h"
 #include "saferl/services/decide/decision_store.h"
 #include "saferl/services/decide/sessions.h"
@@ -19,9 +20,5 @@ void AddSessionRoutes(Sessions* sessions, Idempotency* idempotency, net::Router*
 /// Makes the table of robots.
 Status AddRobotRoutes(storage::Database* database, Sessions* sessions, Idempotency* idempotency,
                       net::Router* router);
-
-/// A route of the API, for short.
-net::Route ApiRoute(net::Method method, std::string pattern, std::string id, std::string summary,
-                    net::Handler handler);
 
 }  // namespace saferl::services
