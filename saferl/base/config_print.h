@@ -141,13 +141,13 @@ std::string Print(const T& value, bool comments = false) {
   return printer.Take();
 }
 
-/// One row per field, nested fields by dotted path, with the struct's defaults.
+/// One row per field, nested fields by dotted path, with the values of `value` (the struct's
+/// defaults when it is not given); secrets are hidden.
 template <class T>
-std::vector<FieldDoc> Explain() {
+std::vector<FieldDoc> Explain(T value = {}) {
   std::vector<FieldDoc> docs;
-  T defaults{};
   internal::Explainer explainer("", &docs);
-  T::Visit(explainer, defaults);
+  T::Visit(explainer, value);
   return docs;
 }
 

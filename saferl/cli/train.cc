@@ -2,12 +2,14 @@
 #include <csignal>
 
 #include "saferl/base/file.h"
+#include "saferl/base/hash.h"
 #include "saferl/base/json.h"
 #include "saferl/base/progress.h"
 #include "saferl/base/table.h"
 #include "saferl/base/text.h"
 #include "saferl/base/yaml.h"
 #include "saferl/cli/estimate.h"
+#include "saferl/cli/train_report.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/learn/trainer.h"
 
@@ -90,6 +92,11 @@ StatusOr<ExitCode> RunTrain(const Args& args, Console& console) {
     return absl::NotFoundError(
         Cat("--out: ", out.substr(0, slash), " does not exist; create that folder"));
   }
+  std::unique_ptr<TrainReport> told;
+  if (args.has("--report")) {
+    SAFERL_ASSIGN_OR_RETURN(told,
+                            TrainReport::Begin(args.text("--report"), args.text("--name"), config));
+  }
   interrupted = 0;
   const auto before = std::signal(SIGINT, OnInterrupt);
   learn::IterationReport last;
@@ -101,6 +108,7 @@ StatusOr<ExitCode> RunTrain(const Args& args, Console& console) {
       last = report;
       progress.Update(static_cast<uint64_t>(report.iteration),
                       Cat(HumanCount(report.steps_per_s), " steps/s  ", Note(report)));
+      if (told != nullptr && report.checked) told->Progress(report, trainer->spec());
       if (!checkpoint.empty() && report.checked) saved = trainer->SaveCheckpoint(checkpoint);
       return interrupted == 0 && saved.ok();
     }));
@@ -111,6 +119,10 @@ StatusOr<ExitCode> RunTrain(const Args& args, Console& console) {
   SAFERL_RETURN_IF_ERROR(policy::SavePackage(trainer->Export(args.text("--name")), out));
   SAFERL_ASSIGN_OR_RETURN(const learn::Evaluation test,
                           trainer->Test(static_cast<int>(args.whole("--episodes")), config.seed));
+  if (told != nullptr) {
+    SAFERL_ASSIGN_OR_RETURN(const std::string package, ReadFile(out));
+    told->Finish(!trainer->done(), test, trainer->spec(), Sha256Hex(package));
+  }
   Answer(*trainer, test, last, out, console);
   return ExitCode::kOk;
 }
@@ -168,6 +180,9 @@ Verb TrainVerb() {
                    {.name = "--checkpoint",
                     .doc = "where to keep the run, at every check",
                     .value_name = "FILE"},
+                   {.name = "--report",
+                    .doc = "a Safe RL API that keeps a record of the run",
+                    .value_name = "URL"},
                    {.name = "--resume",
                     .doc = "go on from the checkpoint when it exists",
                     .kind = ArgKind::kFlag}},

@@ -5,6 +5,8 @@
 
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
+#include "saferl/services/api/alert_routes.h"
+#include "saferl/services/api/configuration_route.h"
 #include "saferl/services/mlflow/routes.h"
 #include "saferl/services/stores.h"
 #include "saferl/telemetry/operations_metrics.h"
@@ -110,8 +112,19 @@ OipOptions App::Oip() {
 /// gRPC on the inference port: connections that open with the HTTP/2 preface.
 Status App::ServeGrpc() {
   oip_grpc_ = MakeOipGrpc(Oip(), &engine_);
-  SAFERL_ASSIGN_OR_RETURN(grpc_, net::GrpcPort::Start({oip_grpc_->service()}, {}));
+  control_grpc_ = decide_->Grpc();
+  SAFERL_ASSIGN_OR_RETURN(
+      grpc_, net::GrpcPort::Start({oip_grpc_->service(), control_grpc_->service()}, {}));
   inference_->SetHttp2([this](int fd) { grpc_->Take(fd); });
+  return absl::OkStatus();
+}
+
+/// What the API alone has. The monitor runs already where it does.
+Status App::AddApiRoutes() {
+  AddAlertRoutes(monitor_ == nullptr ? nullptr : &monitor_->monitor().alerts(), &api_routes_);
+  AddConfigurationRoute(config_, &api_routes_);
+  SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
+  AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
   return absl::OkStatus();
 }
 
@@ -210,13 +223,21 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   decide.max_batch = config.inference.batch_size;
   decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
   decide.sessions.ttl_s = config.inference.session_ttl_s;
+  decide.store.keep_per_robot = config.inference.keep_decisions;
   decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
-  app->decide_ = std::make_unique<DecideService>(decide, &app->models_, &app->metrics_);
+  SAFERL_ASSIGN_OR_RETURN(app->decide_, DecideService::Open(decide, &app->models_,
+                                                            app->database_.get(), &app->metrics_));
   app->decide_->AddRoutes(&app->inference_routes_);
+  for (net::Router* router : {&app->api_routes_, &app->inference_routes_})
+    SAFERL_RETURN_IF_ERROR(app->decide_->AddApiRoutes(router));
   const auto runs = [&services](Service service) {
     return services.empty() ||
            std::find(services.begin(), services.end(), service) != services.end();
   };
+  if (runs(Service::kMonitor)) {
+    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
+  }
+  SAFERL_RETURN_IF_ERROR(app->AddApiRoutes());
   app->AddHealthRoutes(&app->api_routes_);
   mlflow::AddRoutes(app->registry_.get(), &app->api_routes_);
   app->AddCommonRoutes("Safe RL API", &app->api_routes_);
@@ -229,9 +250,6 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
     SAFERL_RETURN_IF_ERROR(app->ServeGrpc());
-  }
-  if (runs(Service::kMonitor)) {
-    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
   }
   app->ready_ = true;
   return app;

@@ -11,10 +11,11 @@
 
 #include "saferl/net/grpc_port.h"
 #include "saferl/net/http_server.h"
-#include "saferl/services/build_info.h"
 #include "saferl/registry/store.h"
+#include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
 #include "saferl/services/decide/decide_service.h"
+#include "saferl/services/experiments/experiment_routes.h"
 #include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
 #include "saferl/services/inference/oip_grpc.h"
@@ -43,6 +44,9 @@ class App {
   int inference_port() const { return inference_ == nullptr ? 0 : inference_->port(); }
   int monitor_port() const { return monitor_ == nullptr ? 0 : monitor_->port(); }
   ModelHost& models() { return models_; }
+  DecideService& decide() { return *decide_; }
+  /// Where the monitor runs here.
+  Monitor& monitor() { return monitor_->monitor(); }
   /// Stops taking work, answers what is in flight. True when all was answered in time.
   bool Drain();
 
@@ -52,6 +56,7 @@ class App {
   Status LoadModels();
   OipOptions Oip();
   Status ServeGrpc();
+  Status AddApiRoutes();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
@@ -68,9 +73,11 @@ class App {
   std::unique_ptr<DecideService> decide_;
   std::unique_ptr<registry::Store> registry_;
   std::unique_ptr<ModelSync> sync_;
+  std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
   std::unique_ptr<OipGrpc> oip_grpc_;
+  std::unique_ptr<ControlGrpc> control_grpc_;
   std::unique_ptr<net::GrpcPort> grpc_;
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;

@@ -91,14 +91,29 @@ Status SetField(const std::string& source, const std::string& field, const std::
   return root->Set(field, std::move(value));
 }
 
-Status ApplyEnviron(const Environ& environ, Node* root) {
+/// `from` stands before the variable in messages and origins.
+Status ApplyEnviron(const Environ& environ, const std::string& from, Node* root) {
   for (const Variable& variable : kVariables) {
     SAFERL_ASSIGN_OR_RETURN(const std::optional<std::string> value,
                             ReadVariable(environ, variable.name));
     if (value.has_value())
-      SAFERL_RETURN_IF_ERROR(SetField(Cat("$", variable.name), variable.field, *value, root));
+      SAFERL_RETURN_IF_ERROR(SetField(Cat(from, "$", variable.name), variable.field, *value, root));
   }
   return absl::OkStatus();
+}
+
+void AddOrigins(const Node& node, const std::string& path,
+                std::map<std::string, std::string>* origins) {
+  for (const Node::Entry& entry : node.entries()) {
+    const std::string field = path.empty() ? entry.key : Cat(path, ".", entry.key);
+    const std::string& source = entry.value.source();
+    const bool has_lines = source != "--set" && source.find('$') == std::string::npos;
+    if (entry.value.is_map()) {
+      AddOrigins(entry.value, field, origins);
+    } else {
+      (*origins)[field] = has_lines ? entry.value.Location() : source;
+    }
+  }
 }
 
 Status CheckSecret(const char* variable, const std::string& value, size_t least) {
@@ -172,6 +187,8 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
           {.doc = "robots whose ticks are remembered; 0.1 MB each", .min = 1, .max = 1e5});
   v.Field("session_ttl_s", c.session_ttl_s,
           {.doc = "silence after which a robot's session ends", .unit = "s", .min = 1, .max = 1e6});
+  v.Field("keep_decisions", c.keep_decisions,
+          {.doc = "decisions of each robot that stay in the database", .min = 1, .max = 1e7});
 }
 
 template <class V>
@@ -337,12 +354,14 @@ StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources) {
       }
       return std::nullopt;
     };
-    SAFERL_RETURN_IF_ERROR(ApplyEnviron(of_file, &root));
+    SAFERL_RETURN_IF_ERROR(ApplyEnviron(of_file, Cat(sources.dot_env, ": "), &root));
   }
-  if (sources.environ) SAFERL_RETURN_IF_ERROR(ApplyEnviron(sources.environ, &root));
+  if (sources.environ) SAFERL_RETURN_IF_ERROR(ApplyEnviron(sources.environ, "", &root));
   for (const auto& [field, value] : sources.set)
     SAFERL_RETURN_IF_ERROR(SetField("--set", field, value, &root));
-  return config::Read<ServiceConfig>(root);
+  SAFERL_ASSIGN_OR_RETURN(ServiceConfig config, config::Read<ServiceConfig>(root));
+  AddOrigins(root, "", &config.origins);
+  return config;
 }
 
 StatusOr<uint64_t> ParseSize(std::string_view text) {
@@ -369,6 +388,9 @@ std::string PrintServiceConfig(const ServiceConfig& config, bool comments) {
   return config::Print(config, comments);
 }
 std::vector<config::FieldDoc> ExplainServiceConfig() { return config::Explain<ServiceConfig>(); }
+std::vector<config::FieldDoc> ExplainServiceConfig(const ServiceConfig& config) {
+  return config::Explain(config);
+}
 
 std::vector<Variable> Variables() { return {kVariables.begin(), kVariables.end()}; }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,6 +65,7 @@ struct InferenceConfig {
   int max_queue = 256;
   int max_sessions = 256;
   double session_ttl_s = 600;
+  int keep_decisions = 2000;
   template <class V>
   static void Visit(V& v, InferenceConfig& c);
 };
@@ -110,6 +112,9 @@ struct ServiceConfig {
   TelemetryConfig telemetry;
   MonitorConfig monitor;
   SecurityConfig security;
+  /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
+  /// What is not in it has its default.
+  std::map<std::string, std::string> origins;
   template <class V>
   static void Visit(V& v, ServiceConfig& c);
   Status Check() const;
@@ -133,6 +138,8 @@ StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources);
 /// What is in effect, as YAML with secrets hidden; and every field for people.
 std::string PrintServiceConfig(const ServiceConfig& config, bool comments);
 std::vector<config::FieldDoc> ExplainServiceConfig();
+/// The same rows with the values of `config` in place of the defaults; secrets hidden.
+std::vector<config::FieldDoc> ExplainServiceConfig(const ServiceConfig& config);
 
 /// "2GB", "512MiB", "1048576".
 StatusOr<uint64_t> ParseSize(std::string_view text);

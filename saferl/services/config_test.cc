@@ -53,6 +53,15 @@ TEST(ServiceConfig, FileThenDotEnvThenEnvironmentThenFlags) {
   EXPECT_EQ(config->database.port, 3);
   EXPECT_EQ(config->database.name, "from_environment");
   EXPECT_EQ(config->redis.port, 5);
+  const auto from = [&](const char* field) {
+    const auto at = config->origins.find(field);
+    return at == config->origins.end() ? std::string("default") : at->second;
+  };
+  EXPECT_THAT(from("api.port"), HasSubstr("c.yaml:1"));
+  EXPECT_THAT(from("database.port"), HasSubstr("c.env: $DATABASE_PORT"));
+  EXPECT_EQ(from("database.name"), "$DATABASE_NAME");
+  EXPECT_EQ(from("redis.port"), "--set");
+  EXPECT_EQ(from("inference.max_queue"), "default");
 }
 
 TEST(ServiceConfig, EveryVariableReachesAFieldThatExists) {

@@ -108,5 +108,14 @@ TEST_F(DecideAppTest, ErrorsAreProblemsAndTheDocumentNamesTheRoutes) {
     EXPECT_NE(document->Find("paths")->Find(path), nullptr) << path;
 }
 
+TEST_F(DecideAppTest, ControlStreamsServeClientsOfOthers) {
+  const std::string root = SAFERL_SOURCE_DIR;
+  const std::string request = RequestFile("wheelchair", "a");
+  const std::string output = Run(Cat(
+      "python=$(", root, "/tools/python_env -r ", root, "/tools/control_clients.txt) && $python ",
+      root, "/tools/test_control_stream.py ", app_->inference_port(), " ", request, " ", root));
+  EXPECT_THAT(output, HasSubstr("ok "));
+}
+
 }  // namespace
 }  // namespace saferl::services

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 
+#include "saferl/base/clock.h"
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/control/input_check.h"
@@ -36,7 +38,8 @@ void WriteObservation(const robot::RobotModel& robot, const robot::Observation& 
     WriteJoints("interaction_nm", o.interaction, robot.n(), w);
   if (robot.kind() != robot::Kind::kExoskeleton) {
     w->Key("people").BeginObject().Field("stamp_ns", o.people_stamp_ns).Key("parts").BeginArray();
-    for (const robot::HumanPart& part : o.people()) {
+    for (int i = 0; i < std::clamp(o.n_parts, 0, robot::kMaxParts); ++i) {
+      const robot::HumanPart& part = o.parts[static_cast<size_t>(i)];
       w->BeginObject().Key("a");
       WritePoint(part.capsule_W.a, w);
       w->Key("b");
@@ -49,7 +52,8 @@ void WriteObservation(const robot::RobotModel& robot, const robot::Observation& 
   }
   if (o.lidar_stamp_ns != 0) {
     w->Key("lidar").BeginObject().Field("stamp_ns", o.lidar_stamp_ns).Key("ranges_m").BeginArray();
-    for (const float range : o.lidar()) w->Value(range);  // infinity becomes null: nothing in range
+    for (int i = 0; i < std::clamp(o.n_lidar, 0, robot::kMaxLidar); ++i)
+      w->Value(o.lidar_m[static_cast<size_t>(i)]);  // infinity becomes null: nothing in range
     w->EndArray().EndObject();
   }
   w->EndObject();
@@ -70,6 +74,10 @@ void WriteFilter(const safety::FilterResult& f, JsonWriter* w) {
 
 }  // namespace
 
+int64_t ApplyByNs(const robot::RobotModel& robot, const safety::Command& command) {
+  return command.issued_ns + FromSeconds(robot.reaction_s());
+}
+
 std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHead& head,
                                const control::Decision& d) {
   JsonWriter w;
@@ -78,8 +86,7 @@ std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHea
   w.Field("session", head.session).Key("command").BeginObject();
   WriteJoints("u", d.command.u, n, &w);
   w.Field("issued_ns", d.command.issued_ns).Field("valid_for_ns", d.command.valid_for_ns);
-  const auto reaction_ns = static_cast<int64_t>(1e9 * robot.reaction_s());
-  w.Field("apply_by_ns", d.command.issued_ns + reaction_ns);
+  w.Field("apply_by_ns", ApplyByNs(robot, d.command));
   w.Field("sequence", d.command.sequence).EndObject();
   w.Field("mode", safety::Name(d.command.mode)).Field("reason", safety::Name(d.command.reason));
   w.Field("why", safety::Describe(d.command.reason));
@@ -88,7 +95,8 @@ std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHea
   if (d.policy_used) WriteJoints("policy_u", d.policy_u, n, &w);
   WriteJoints("blended_u", d.blended, n, &w);
   w.Key("belief").BeginArray();
-  for (int g = 0; g < d.input.goals.n; ++g) w.Value(d.belief[static_cast<size_t>(g)]);
+  for (int g = 0; g < std::clamp(d.input.goals.n, 0, control::kMaxGoals); ++g)
+    w.Value(d.belief[static_cast<size_t>(g)]);
   w.EndArray().EndObject();
   WriteFilter(d.filter, &w);
   w.Field("gate_passed", d.gate_passed).Key("stage_ns").BeginObject();
@@ -111,9 +119,20 @@ std::string EncodeDecideRequest(const robot::RobotModel& robot, const std::strin
   w.Key("human").BeginObject().Field("stamp_ns", in.human.stamp_ns);
   w.Field("sequence", in.human.sequence);
   WriteJoints("u", in.human.u, robot.n(), &w);
-  w.Field("enabled", in.human.enabled).EndObject().Key("goals").BeginArray();
-  for (int g = 0; g < in.goals.n; ++g) WritePoint(in.goals.p_W[static_cast<size_t>(g)], &w);
-  return w.EndArray().EndObject().Take();
+  w.Field("enabled", in.human.enabled);
+  if (in.human.stop) w.Field("stop", true);
+  if (in.human.acknowledge) w.Field("acknowledge", true);
+  w.EndObject().Key("goals").BeginArray();
+  for (int g = 0; g < std::clamp(in.goals.n, 0, control::kMaxGoals); ++g)
+    WritePoint(in.goals.p_W[static_cast<size_t>(g)], &w);
+  w.EndArray();
+  if (in.policy.present) {
+    w.Key("proposal").BeginObject().Field("stamp_ns", in.policy.stamp_ns);
+    WriteJoints("u", in.policy.u, robot.n(), &w);
+    w.EndObject();
+  }
+  if (in.stop_requested) w.Field("stop_requested", true);
+  return w.EndObject().Take();
 }
 
 std::string_view DecideRequestSchema() {

@@ -34,6 +34,7 @@ struct DecideRequest {
   std::vector<std::pair<std::string, double>> limits;
   control::TickInput input;
   bool has_sequence = false;  ///< else the session counts
+  bool fixed_shape = false;   ///< a binary record: its lists have every place, counts say nothing
   InputCounts counts;
 };
 
@@ -48,6 +49,8 @@ Status CheckShape(const robot::RobotModel& robot, const DecideRequest& request);
 struct DecisionHead {
   std::string id, robot, type, session, model, version;
 };
+/// Until when the command counts that arrives at the robot: it was proved for reaction_s of delay.
+int64_t ApplyByNs(const robot::RobotModel& robot, const safety::Command& command);
 /// The answer, and what the API shows of a kept decision.
 std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHead& head,
                                const control::Decision& decision);

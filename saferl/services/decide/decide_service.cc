@@ -4,6 +4,7 @@
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/services/decide/decide_message.h"
+#include "saferl/services/decide/resource_routes.h"
 
 namespace saferl::services {
 namespace {
@@ -21,8 +22,35 @@ std::string Batched(std::string_view item_schema, std::string_view name, int mos
 
 }  // namespace
 
-DecideService::DecideService(DecideOptions options, const ModelHost* models, telemetry::Metrics*)
-    : options_(std::move(options)), sessions_(options_.sessions, models) {}
+DecideService::DecideService(DecideOptions options, const ModelHost* models,
+                             telemetry::Metrics* metrics)
+    : options_(std::move(options)),
+      sessions_(options_.sessions, models),
+      stream_metrics_(metrics),
+      stream_pool_(options_.stream_threads, options_.stream_queue) {}
+
+StatusOr<std::unique_ptr<DecideService>> DecideService::Open(DecideOptions options,
+                                                             const ModelHost* models,
+                                                             storage::Database* database,
+                                                             telemetry::Metrics* metrics) {
+  std::unique_ptr<DecideService> service(new DecideService(std::move(options), models, metrics));
+  service->database_ = database;
+  SAFERL_ASSIGN_OR_RETURN(service->store_,
+                          DecisionStore::Open(service->options_.store, database, metrics));
+  SAFERL_ASSIGN_OR_RETURN(service->idempotency_, Idempotency::Open(database));
+  DecisionStore* store = service->store_.get();
+  service->sessions_.on_decision = [store](const Decided& decided) { store->Keep(decided); };
+  service->sessions_.on_frame =
+      [store](const SessionInfo& session, uint64_t next, const control::TickModel& model,
+              const control::TickData& data) { store->KeepFrame(session, next, model, data); };
+  return service;
+}
+
+Status DecideService::AddApiRoutes(net::Router* router) {
+  AddDecisionRoutes(store_.get(), &sessions_, router);
+  AddSessionRoutes(&sessions_, idempotency_.get(), router);
+  return AddRobotRoutes(database_, &sessions_, idempotency_.get(), router);
+}
 
 bool DecideService::TooLate(const Request& request) const {
   return Nanos() - request.received_ns > FromSeconds(options_.most_wait_s);
@@ -88,6 +116,7 @@ void DecideService::AddRoutes(net::Router* router) {
   batch.max_body_bytes = kMaxRequest * static_cast<size_t>(options_.max_batch);
   batch.handler = [this](const Request& request) { return Batch(request); };
   router->Add(std::move(batch));
+  AddStreamRoute(parts(), router);
 }
 
 }  // namespace saferl::services

@@ -61,6 +61,11 @@ SessionInfo Session::info() const {
   return info_;
 }
 
+StatusOr<std::shared_ptr<const robot::RobotModel>> Sessions::RobotOf(const std::string& type) {
+  SAFERL_ASSIGN_OR_RETURN(const auto safety, SafetyOf(type));
+  return safety->robot;
+}
+
 StatusOr<std::shared_ptr<const safety::SafetyModel>> Sessions::SafetyOf(const std::string& type) {
   {
     const std::lock_guard lock(mutex_);
@@ -192,25 +197,27 @@ StatusOr<std::shared_ptr<Session>> Sessions::Get(const DecideRequest& request) {
   return absl::AbortedError("robot: its session is made and ended at the same time; try again");
 }
 
-/// With the session's lock: what its version or alias names now. What was unloaded stays.
-void Sessions::TakeModel(Session* session) const {
+/// With the session's lock: what its version or alias names now; true when that is another model.
+/// What was unloaded stays.
+bool Sessions::TakeModel(Session* session) const {
   SessionInfo& info = session->info_;
-  if (info.model.empty()) return;
+  if (info.model.empty()) return false;
   auto now = models_->Find(info.model, info.version);
-  if (now == nullptr || now == session->served_ || now == session->refused_) return;
+  if (now == nullptr || now == session->served_ || now == session->refused_) return false;
   control::TickModel next = session->model_;
   next.policy = now->policy;
   if (const Status fits = control::Validate(next); !fits.ok()) {
     Log(LogLevel::kError, "model not taken over",
         {{"robot", info.robot}, {"version", now->version}, {"why", Cat(fits.message())}});
     session->refused_ = std::move(now);
-    return;
+    return false;
   }
   session->model_ = std::move(next);
   session->data_->policy_id = control::PolicyId(now->policy.get());
   info.served_version = now->version;
   info.policy_sha256 = now->sha256;
   session->served_ = std::move(now);
+  return true;
 }
 
 StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request) {
@@ -220,8 +227,10 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     auto decided = std::make_unique<Decided>();
     const std::lock_guard lock(session->mutex_);
     if (session->ended_) continue;  // between Get and the lock: the next one has its latch
-    TakeModel(session.get());
+    const bool other_model = TakeModel(session.get());
     SessionInfo& info = session->info_;
+    if (on_frame && (other_model || info.ticks % kKeyFrameTicks == 0))
+      on_frame(info, info.ticks + 1, session->model_, *session->data_);
     control::TickInput input = request.input;
     ++info.ticks;
     if (!request.has_sequence) input.sequence = info.ticks;
@@ -230,13 +239,14 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     info.reason = decided->decision.command.reason;
     info.used_ns = WallNanos();
     decided->session = session;
+    decided->tick = info.ticks;
     decided->head = {Cat(info.id, "-", info.ticks),
                      info.robot,
                      info.type,
                      info.id,
                      info.model,
                      info.served_version};
-    if (on_decision) on_decision(*decided, session->model_);
+    if (on_decision) on_decision(*decided);
     return decided;
   }
   return absl::AbortedError("robot: its session is ended again and again; try again");

@@ -28,6 +28,8 @@
 
 namespace saferl::services {
 
+inline constexpr uint64_t kKeyFrameTicks = 256;
+
 /// What a session was made from, and what it is now.
 struct SessionInfo {
   std::string id, robot, type, model, version;  ///< version: as asked for (may be an alias)
@@ -73,6 +75,7 @@ struct Decided {
   std::shared_ptr<const Session> session;  ///< for its robot()
   DecisionHead head;
   control::Decision decision;
+  uint64_t tick = 0;  ///< of its session, from 1
 };
 
 class Sessions {
@@ -81,7 +84,12 @@ class Sessions {
       : options_(std::move(options)), models_(models) {}
 
   /// Called after every tick, on its thread: must not wait.
-  std::function<void(const Decided&, const control::TickModel&)> on_decision;
+  std::function<void(const Decided&)> on_decision;
+  /// Called before a session's first tick, every kKeyFrameTicks ticks and with every other model:
+  /// what the Tick will start from.
+  std::function<void(const SessionInfo&, uint64_t next, const control::TickModel&,
+                     const control::TickData&)>
+      on_frame;
 
   /// Finds or makes the robot's session and runs one tick.
   StatusOr<std::unique_ptr<Decided>> Decide(const DecideRequest& request);
@@ -95,6 +103,8 @@ class Sessions {
   /// Ends what was silent for longer than ttl_s.
   void EndSilent(int64_t now_ns);
   size_t size() const;
+  /// The robot of a type, as sessions use it.
+  StatusOr<std::shared_ptr<const robot::RobotModel>> RobotOf(const std::string& type);
 
  private:
   StatusOr<std::shared_ptr<Session>> Get(const DecideRequest& request);
@@ -103,7 +113,7 @@ class Sessions {
   StatusOr<std::shared_ptr<const safety::SafetyModel>> SafetyOf(const std::string& type);
   Status MakeRoom();
   void Retire(Session* session);
-  void TakeModel(Session* session) const;
+  bool TakeModel(Session* session) const;
 
   const SessionOptions options_;
   const ModelHost* models_;
