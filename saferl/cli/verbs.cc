@@ -30,6 +30,7 @@ std::vector<Verb> Verbs() {
       BenchPolicyVerb(),
       BenchTrainVerb(),
       BenchProgressVerb(),
+      BenchGatesVerb(),
       ConfigCheckVerb(),
       ConfigExplainVerb(),
       VersionVerb(),
