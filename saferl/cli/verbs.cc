@@ -31,6 +31,7 @@ std::vector<Verb> Verbs() {
       BenchPolicyVerb(),
       BenchTrainVerb(),
       BenchProgressVerb(),
+      BenchGatesVerb(),
       ConfigCheckVerb(),
       ConfigExplainVerb(),
       RegistryPushVerb(),

@@ -25,6 +25,7 @@ Verb BenchQpVerb();
 Verb BenchPolicyVerb();
 Verb BenchTrainVerb();
 Verb BenchProgressVerb();
+Verb BenchGatesVerb();
 Verb ConfigCheckVerb();
 Verb ConfigExplainVerb();
 Verb ExampleRequestVerb();
