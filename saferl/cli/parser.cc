@@ -113,7 +113,12 @@ Status Split(const Verb& verb, std::vector<std::string> words,
     } else {
       CLI::Option* option = app.add_option(spec.name, (*raw)[spec.name]);
       option->expected(1);
-      option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      // A word that stands for itself is one word: what follows belongs to the next argument.
+      if (IsPositional(spec) && !spec.repeated) {
+        option->allow_extra_args(false);
+      } else {
+        option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      }
       if (IsPositional(spec) && spec.repeated) option->expected(1, 10'000);
     }
   }

@@ -4,10 +4,11 @@
 #include <filesystem>
 
 #include "saferl/base/json.h"
-#include "saferl/base/log.h"
 #include "saferl/base/text.h"
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
+#include "saferl/services/mlflow/routes.h"
+#include "saferl/services/stores.h"
 #include "saferl/telemetry/operations_metrics.h"
 
 namespace saferl::services {
@@ -36,6 +37,8 @@ Response HealthOf(const Request& request, const Status& status, std::string_view
   return Response::Json(
       JsonWriter().BeginObject().Field("status", "healthy").Field("kind", kind).EndObject().Take());
 }
+
+constexpr double kFollowRegistry_s = 1;
 
 std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).string();
@@ -75,29 +78,9 @@ bool App::Drain() {
 }
 
 Status App::OpenStores() {
-  std::error_code error;
-  std::filesystem::create_directories(config_.data_dir, error);
-  if (error)
-    return absl::FailedPreconditionError(Cat("data_dir: ", config_.data_dir, ": ", error.message(),
-                                             "; name a folder you may write"));
-  const DatabaseConfig& db = config_.database;
-  storage::DatabaseOptions rows;
-  rows.url = db.host.empty() ? Cat("sqlite:", InFolder(config_.data_dir, db.path))
-                             : Cat("postgresql://", db.user, "@", db.host, ":", db.port, "/",
-                                   db.name, "?sslmode=", db.ssl_mode);
-  rows.password = db.password;
-  rows.pool = db.pool;
-  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(rows));
-  const ObjectsConfig& o = config_.objects;
-  storage::ObjectsOptions objects;
-  objects.url =
-      o.bucket.empty() ? Cat("dir:", InFolder(config_.data_dir, o.path)) : Cat("s3://", o.bucket);
-  objects.endpoint = o.endpoint;
-  objects.region = o.region;
-  objects.access_key_id = o.access_key_id;
-  objects.secret_access_key = o.secret_access_key;
-  objects.ca_file = o.ca_file;
-  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(objects));
+  SAFERL_RETURN_IF_ERROR(MakeDataFolder(config_));
+  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(RowsOf(config_)));
+  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(ObjectsOf(config_)));
   const RedisConfig& r = config_.redis;
   storage::CacheOptions cache;
   if (!r.host.empty()) cache.url = Cat(r.tls ? "rediss://" : "redis://", r.host, ":", r.port, "/0");
@@ -108,20 +91,13 @@ Status App::OpenStores() {
   return absl::OkStatus();
 }
 
-/// Every model that the source has. A version that does not verify is reported and left out.
+/// What the registry says, with the files of data_dir/models pushed to it first.
 Status App::LoadModels() {
-  source_ = FolderSource(InFolder(config_.data_dir, "models"));
-  SAFERL_ASSIGN_OR_RETURN(const std::vector<std::string> names, source_->Names());
-  for (const std::string& name : names) {
-    SAFERL_ASSIGN_OR_RETURN(const std::vector<std::string> versions, source_->Versions(name));
-    for (const std::string& version : versions) {
-      const StatusOr<std::string> bytes = source_->Read(name, version);
-      const Status status = bytes.ok() ? models_.Load(name, version, *bytes) : bytes.status();
-      if (!status.ok())
-        Log(LogLevel::kError, "model not loaded",
-            {{"model", name}, {"version", version}, {"why", Cat(status.message())}});
-    }
-  }
+  SAFERL_ASSIGN_OR_RETURN(registry_, registry::Store::Open(database_.get(), objects_.get()));
+  sync_ = std::make_unique<ModelSync>(registry_.get(), &models_);
+  sync_->PushFiles(InFolder(config_.data_dir, "models"));
+  SAFERL_RETURN_IF_ERROR(sync_->Sync());
+  sync_->Follow(kFollowRegistry_s);
   return absl::OkStatus();
 }
 
@@ -129,7 +105,7 @@ OipOptions App::Oip() {
   OipOptions oip;
   oip.server_version = build_.version;
   oip.ready = [this] { return ready_.load(std::memory_order_relaxed); };
-  oip.load = [this](const std::string& name) { return models_.LoadAll(name, source_.get()); };
+  oip.load = [this](const std::string& name) { return sync_->Load(name); };
   return oip;
 }
 
@@ -263,6 +239,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   }
   SAFERL_RETURN_IF_ERROR(app->AddApiRoutes());
   app->AddHealthRoutes(&app->api_routes_);
+  mlflow::AddRoutes(app->registry_.get(), &app->api_routes_);
   app->AddCommonRoutes("Safe RL API", &app->api_routes_);
   app->AddHealthRoutes(&app->inference_routes_);
   app->AddCommonRoutes("Policy inference", &app->inference_routes_);

@@ -11,15 +11,16 @@
 
 #include "saferl/net/grpc_port.h"
 #include "saferl/net/http_server.h"
+#include "saferl/registry/store.h"
 #include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
 #include "saferl/services/decide/decide_service.h"
 #include "saferl/services/experiments/experiment_routes.h"
 #include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
-#include "saferl/services/inference/model_source.h"
 #include "saferl/services/inference/oip_grpc.h"
 #include "saferl/services/monitor/service.h"
+#include "saferl/services/registry/model_sync.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
@@ -67,10 +68,11 @@ class App {
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<storage::Cache> cache_;
-  std::unique_ptr<ModelSource> source_;
   ModelHost models_;
   Engine engine_;
   std::unique_ptr<DecideService> decide_;
+  std::unique_ptr<registry::Store> registry_;
+  std::unique_ptr<ModelSync> sync_;
   std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;

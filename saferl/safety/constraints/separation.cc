@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "saferl/base/stack_vector.h"
 #include "saferl/safety/constraints/constraints.h"
 #include "saferl/safety/constraints/rows.h"
 
@@ -23,17 +24,16 @@ class Separation final : public Constraint {
     if (!MovesAmongThings(*s.robot)) return;
     const double hold = RowHold_s(*s.robot);
     const double brake_time = hold + BrakeTime_s(*s.robot, s.wanted);
-    std::array<math::Capsule, robot::kMaxParts> part;
-    std::array<double, robot::kMaxParts> speed;
-    const size_t n_parts = Collect(s, &part, &speed);
-    if (n_parts == 0) return;
+    Parts part;
+    Numbers speed;
+    Collect(s, &part, &speed);
+    if (part.empty()) return;
     double fastest = 0;
-    for (size_t i = 0; i < n_parts; ++i) fastest = std::max(fastest, speed[i]);
+    for (const double v_h : speed) fastest = std::max(fastest, v_h);
     const double comfort = comfort_m_ + s.creep_reach_m;
     const double horizon = comfort + brake_time * (fastest + kFastest_m_s);
     std::array<robot::Nearness, kMaxSeparationRows> near;
-    const int n =
-        s.robot->Near(s.observation->robot, s.placement, {part.data(), n_parts}, horizon, near);
+    const int n = s.robot->Near(s.observation->robot, s.placement, part, horizon, near);
     for (int k = 0; k < n; ++k) {
       const robot::Nearness& one = near[k];
       const double v_h = speed[static_cast<size_t>(one.obstacle)];
@@ -49,28 +49,27 @@ class Separation final : public Constraint {
   double Margin(const Situation& s, const robot::Manoeuvre& m) const override {
     if (m.at_rest || s.n_people == 0 || !MovesAmongThings(*s.robot))
       return std::numeric_limits<double>::infinity();
-    std::array<math::Capsule, robot::kMaxParts> part;
-    std::array<double, robot::kMaxParts> grown;
-    const size_t n = Collect(s, &part, &grown);
-    for (size_t i = 0; i < n; ++i) grown[i] *= m.stop_time_s;
-    return s.robot->SweepClearance(m, {part.data(), n}, {grown.data(), n}, kReportedClearance_m);
+    Parts part;
+    Numbers grown;
+    Collect(s, &part, &grown);
+    for (double& growth : grown) growth *= m.stop_time_s;
+    return s.robot->SweepClearance(m, part, grown, kReportedClearance_m);
   }
 
  private:
   static constexpr double kFastest_m_s = 1.0;  ///< rows look this far ahead per second of braking
 
+  using Parts = StackVector<math::Capsule, robot::kMaxParts>;
+  using Numbers = StackVector<double, robot::kMaxParts>;
+
   /// The parts that keep their distance, grown by what is already unknown of them, and their
   /// speeds.
-  size_t Collect(const Situation& s, std::array<math::Capsule, robot::kMaxParts>* part,
-                 std::array<double, robot::kMaxParts>* speed) const {
-    size_t n = 0;
+  void Collect(const Situation& s, Parts* part, Numbers* speed) const {
     for (int i = 0; i < s.n_people; ++i) {
       if (by_contact_[static_cast<size_t>(s.part_region[i])]) continue;
-      (*part)[n] = s.part_W[i];
-      (*part)[n].radius += s.part_grown_m[i] + s.human->intrusion_m;
-      (*speed)[n++] = s.part_speed_m_s[i];
+      part->push_back(s.part_W[i]).radius += s.part_grown_m[i] + s.human->intrusion_m;
+      speed->push_back(s.part_speed_m_s[i]);
     }
-    return n;
   }
 
   void AddStopTimeRows(const Situation& s, double distance, double fastest, double hold,

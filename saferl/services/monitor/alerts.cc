@@ -131,6 +131,7 @@ class Alerts::Channel {
     const auto key = std::pair{alert.name, alert.labels};
     changed_[key] = alert;
     if (alert.ends_wall_ns == 0) {
+      if (on_.empty()) repeat_ns_ = Nanos() + FromSeconds(options_.repeat_s);
       on_[key] = alert;
     } else {
       on_.erase(key);

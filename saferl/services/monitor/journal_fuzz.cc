@@ -6,7 +6,10 @@
 #include "saferl/base/text.h"
 #include "saferl/services/monitor/journal_format.h"
 
-using namespace saferl::services;
+using saferl::services::EncodeEntry;
+using saferl::services::JournalEntry;
+using saferl::services::JournalFile;
+using saferl::services::ParseJournal;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -233,12 +233,17 @@ TEST_F(JournalTest, KilledWritersLoseNothingThatTheyAcknowledged) {
       _exit(0);
     }
     close(ends[1]);
-    usleep(static_cast<useconds_t>(2000 + random.Index(20'000)));
+    // After some acknowledgements, at any moment of the next entry.
+    uint64_t id = 0;
+    for (int due = 1 + random.Index(6); due > 0; --due) {
+      ASSERT_EQ(read(ends[0], &id, sizeof id), static_cast<ssize_t>(sizeof id));
+      acknowledged.insert(id);
+    }
+    usleep(static_cast<useconds_t>(random.Index(8000)));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status)) << "exit " << WEXITSTATUS(status);
-    uint64_t id = 0;
     while (read(ends[0], &id, sizeof id) == sizeof id) acknowledged.insert(id);
     close(ends[0]);
     std::set<uint64_t> found;

@@ -103,6 +103,7 @@ class Judge {
   safety::CertifierData chain_;
   std::unique_ptr<sim::BreachJudge> people_;
   int64_t people_delay_ = 1;  ///< the longest unanswered breach that was reported
+  int64_t people_due_ns_ = 0;
 };
 
 }  // namespace saferl::services

@@ -76,7 +76,7 @@ AlertLabels Monitor::RobotLabels(std::string_view key, std::string_view value) c
   return {{std::string(key), std::string(value)}};
 }
 
-void Monitor::Post(std::string_view kind, std::string json) {
+void Monitor::Post(std::string_view kind, const std::string& json) {
   (journal_->Post(kind, json) ? metrics_.journal_queued : metrics_.journal_dropped).Add();
 }
 
@@ -143,7 +143,7 @@ void Monitor::Latch(std::string_view check, std::string_view detail, uint64_t se
   alerts_->Raise(AlertName::kSafetyViolation, {}, Cat(check, ": ", detail));
 }
 
-void Monitor::Judged(const control::Decision& decision, Verdict verdict) {
+void Monitor::Judged(const control::Decision& decision, const Verdict& verdict) {
   for (const Finding& finding : verdict.findings) {
     safety_
         .Violations(static_cast<size_t>(finding.check), telemetry::Severity::kCritical,
@@ -187,9 +187,9 @@ void Monitor::Drain(int64_t now_ns) {
       continue;
     }
     const int64_t start = Nanos();
-    Verdict verdict = judge_->Look(*decision_);
+    const Verdict verdict = judge_->Look(*decision_);
     metrics_.judge_duration.ObserveNanos(Nanos() - start);
-    Judged(*decision_, std::move(verdict));
+    Judged(*decision_, verdict);
     hub_.Send(*decision_);
     heard_ns_ = std::max(now_ns, start);
   }

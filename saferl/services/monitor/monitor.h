@@ -76,12 +76,12 @@ class Monitor {
   bool Attach();
   void Detach(std::string_view why);
   void Drain(int64_t now_ns);
-  void Judged(const control::Decision& decision, Verdict verdict);
+  void Judged(const control::Decision& decision, const Verdict& verdict);
   void Latch(std::string_view check, std::string_view detail, uint64_t sequence);
   void Grant(int64_t now_ns);
   void Silence(bool silent);
   void WatchJournal();
-  void Post(std::string_view kind, std::string json);
+  void Post(std::string_view kind, const std::string& json);
   AlertLabels RobotLabels(std::string_view key, std::string_view value) const;
 
   MonitorOptions options_;

@@ -17,30 +17,18 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/text.h"
 #include "saferl/control/rt_program.h"
-#include "saferl/control/shm.h"
-#include "saferl/control/workload.h"
-#include "saferl/net/http_client.h"
-#include "saferl/services/monitor/service.h"
+#include "saferl/services/monitor/testing/robot.h"
 
 namespace saferl::services {
 namespace {
 
 using control::Decision;
+using monitor_testing::kLease_s;
+using monitor_testing::Robot;
+using monitor_testing::WaitFor;
 using safety::Mode;
 using safety::Reason;
-using testing::HasSubstr;
-
-constexpr int64_t kPatience_ns = 30 * kNanosPerSecond;  // a loaded machine is slow, not broken
-constexpr double kLease_s = 0.2;
-
-bool WaitFor(const std::function<bool()>& condition) {
-  const Deadline deadline = Deadline::After(kPatience_ns);
-  while (!condition()) {
-    if (deadline.Passed()) return false;
-    usleep(500);
-  }
-  return true;
-}
+using ::testing::HasSubstr;
 
 class Process {
  public:
@@ -96,47 +84,6 @@ class MonitorTest : public testing::Test {
   std::string folder_;
   MonitorOptions options_;
   std::vector<std::unique_ptr<telemetry::Metrics>> metrics_;
-};
-
-/// A robot in this process, on simulated time, that honours lease and stop word as saferl_rt does.
-class Robot {
- public:
-  explicit Robot(const std::string& path)
-      : model_(*control::MakeBenchModel("wheelchair", false)),
-        data_(control::Prepare(model_)),
-        workload_(model_.safety->robot),
-        shm_(*control::ShmEndpoint::Create(path, *model_.safety->robot, FromSeconds(kLease_s))) {}
-
-  const Decision& Step(const std::function<void(Decision*)>& corrupt = {}) {
-    control::TickInput input = workload_.Next(), word;
-    shm_->Read(Nanos(), &word);
-    input.lease_ok = word.lease_ok;
-    input.stop_requested = word.stop_requested;
-    input.human.acknowledge = ++steps_ / 20 % 2 == 1;
-    control::Tick(model_, input, data_.get(), decision_.get());
-    workload_.Apply(decision_->command);
-    Decision sent = *decision_;
-    if (corrupt) corrupt(&sent);
-    shm_->Write(sent);
-    usleep(2000);
-    return *decision_;
-  }
-  bool StepUntil(const std::function<bool(const Decision&)>& condition) {
-    return WaitFor([&] { return condition(Step()); });
-  }
-  bool Drive() {
-    return StepUntil([](const Decision& d) {
-      return d.command.mode == Mode::kNominal && std::abs(d.command.u[0]) > 0.1;
-    });
-  }
-
- private:
-  control::TickModel model_;
-  std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_;
-  control::Workload workload_;
-  std::unique_ptr<control::ShmEndpoint> shm_;
-  std::unique_ptr<Decision> decision_ = std::make_unique<Decision>();
-  int steps_ = 0;
 };
 
 TEST_F(MonitorTest, TheRobotMovesOnlyOnceItIsWatched) {

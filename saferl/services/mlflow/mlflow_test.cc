@@ -1,0 +1,168 @@
+// MLflow's client is served unchanged, and bad input gets a reason in MLflow's shape.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+
+#include "saferl/base/file.h"
+#include "saferl/base/hash.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+#include "saferl/net/http_client.h"
+#include "saferl/net/http_server.h"
+#include "saferl/registry/testing/packages.h"
+#include "saferl/services/mlflow/filter.h"
+#include "saferl/services/mlflow/routes.h"
+#include "saferl/storage/testing/temporary_directory.h"
+
+namespace saferl::services::mlflow {
+namespace {
+
+using registry::testing::SmallPackage;
+using ::testing::HasSubstr;
+
+/// The registry's routes on a server of their own, with three versions of the model "arm".
+class MlflowTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    database_ = storage::OpenDatabase({.url = Cat("sqlite:", folder_.path(), "/rows.db")}).value();
+    objects_ = storage::OpenObjects({.url = "dir:" + folder_.path() + "/objects"}).value();
+    store_ = registry::Store::Open(database_.get(), objects_.get()).value();
+    for (uint64_t i = 1; i <= 3; ++i) {
+      const std::string package = SmallPackage(i);
+      digests_.push_back(Sha256Hex(package));
+      ASSERT_TRUE(store_->Push({.model = "arm", .package = package, .who = "ann"}).ok());
+    }
+    AddRoutes(store_.get(), &router_);
+    auto server = net::HttpServer::Start({}, router_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  net::ClientResponse Call(net::Method method, const std::string& path,
+                           const std::string& body = "") {
+    net::ClientRequest request;
+    request.method = method;
+    request.url = Cat("http://127.0.0.1:", server_->port(), path);
+    request.body = body;
+    auto response = client_.Send(request);
+    EXPECT_TRUE(response.ok()) << path << response.status();
+    return response.ok() ? *std::move(response) : net::ClientResponse{};
+  }
+
+  storage::testing::TemporaryDirectory folder_{"mlflow"};
+  std::unique_ptr<storage::Database> database_;
+  std::unique_ptr<storage::Objects> objects_;
+  std::unique_ptr<registry::Store> store_;
+  std::vector<std::string> digests_;
+  net::Router router_;
+  std::unique_ptr<net::HttpServer> server_;
+  net::HttpClient client_;
+};
+
+TEST_F(MlflowTest, MlflowsOwnClientIsServedUnchanged) {
+  const std::string command =
+      Cat("python=$(", SAFERL_SOURCE_DIR, "/tools/python_env mlflow-skinny==3.17.2) && $python ",
+          SAFERL_SOURCE_DIR, "/tools/test_mlflow.py ", server_->port(), " ", digests_[0], " ",
+          digests_[1], " ", digests_[2], " 2>&1");
+  FILE* pipe = popen(command.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string output;
+  std::array<char, 4096> buffer{};
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
+    output.append(buffer.data(), n);
+  EXPECT_EQ(pclose(pipe), 0) << output;
+  EXPECT_THAT(output, HasSubstr("ok "));
+}
+
+TEST_F(MlflowTest, BothPrefixesAnswerAndEveryErrorHasMlflowsShape) {
+  for (const char* prefix : {"/api/2.0/mlflow", "/ajax-api/2.0/mlflow"}) {
+    const auto good = Call(net::Method::kGet, Cat(prefix, "/registered-models/get?name=arm"));
+    EXPECT_EQ(good.status, 200) << good.body;
+    EXPECT_THAT(good.body, HasSubstr(R"("name":"arm")"));
+    const auto none = Call(net::Method::kGet, Cat(prefix, "/registered-models/get?name=leg"));
+    EXPECT_EQ(none.status, 404);
+    EXPECT_THAT(none.body, HasSubstr("RESOURCE_DOES_NOT_EXIST"));
+    for (const char* path : {"/experiments/create", "/registered-models/nothing"}) {
+      const auto unknown = Call(net::Method::kGet, Cat(prefix, path));
+      EXPECT_EQ(unknown.status, 404);
+      EXPECT_THAT(unknown.body, HasSubstr("ENDPOINT_NOT_FOUND")) << path;
+    }
+  }
+}
+
+/// Whatever a body holds, the answer is a 4xx with a code and a message, and nothing changes.
+TEST_F(MlflowTest, BadInputIsAnsweredWithAReason) {
+  const std::string long_name(5000, 'x');
+  const std::string bodies[] = {"",
+                                "{",
+                                "[]",
+                                "null",
+                                "7",
+                                "\"x\"",
+                                "{\"name\":7}",
+                                "{\"name\":null}",
+                                "{\"name\":[]}",
+                                "{\"name\":\"\"}",
+                                "{\"name\":\"../../etc\"}",
+                                "{\"name\":\"a\\u0000b\"}",
+                                "{\"name\":\"\xff\"}",
+                                "{\"name\":\"arm\",\"name\":\"arm\"}",
+                                "{\"name\":\"" + long_name + "\"}",
+                                std::string(2000, '['),
+                                "{\"name\":\"arm\"} x"};
+  const int64_t before = *store_->Revision();
+  for (const auto& route : router_.routes()) {
+    if (route->method == net::Method::kGet) continue;
+    for (const std::string& body : bodies) {
+      const auto answer = Call(route->method, route->pattern, body);
+      EXPECT_GE(answer.status, 400) << route->pattern << body;
+      EXPECT_LT(answer.status, 500) << route->pattern << body << answer.body;
+      const auto json = ParseJson(answer.body, "answer");
+      ASSERT_TRUE(json.ok()) << answer.body;
+      EXPECT_NE(json->Find("error_code"), nullptr) << answer.body;
+      EXPECT_FALSE(json->Find("message")->text().empty()) << answer.body;
+    }
+  }
+  for (const char* query :
+       {"registered-models/search?max_results=0", "registered-models/search?max_results=x",
+        "registered-models/search?page_token=-5", "registered-models/search?filter=name",
+        "registered-models/search?filter=name%20%3D%20'a", "registered-models/search?order_by=x",
+        "model-versions/search?filter=version_number%20LIKE%20'1'",
+        "model-versions/search?filter=name%20%3D%20'a'%20OR%201", "model-versions/get?name=arm",
+        "model-versions/get?name=arm&version=0", "model-versions/get?name=arm&version=1x",
+        "registered-models/alias?name=arm&alias=latest", "registered-models/alias?name=arm"}) {
+    const auto answer = Call(net::Method::kGet, Cat("/api/2.0/mlflow/", query));
+    EXPECT_EQ(answer.status, 400) << query << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("INVALID_PARAMETER_VALUE")) << query;
+  }
+  EXPECT_EQ(*store_->Revision(), before);
+}
+
+TEST(Filter, IsReadAsMlflowWritesIt) {
+  using registry::Condition;
+  const auto conditions = ParseFilter(
+      "name ILIKE '%Arm%' and tags.`a key` != \"x y\" AND version_number IN ('1',2) AND "
+      "tag.b.c = ''",
+      true);
+  ASSERT_TRUE(conditions.ok()) << conditions.status();
+  ASSERT_EQ(conditions->size(), 4U);
+  EXPECT_EQ(conditions->at(0).op, Condition::Op::kLikeAnyCase);
+  EXPECT_EQ(conditions->at(1).key, "a key");
+  EXPECT_EQ(conditions->at(1).values[0], "x y");
+  EXPECT_EQ(conditions->at(2).values, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(conditions->at(3).key, "b.c");
+  EXPECT_TRUE(ParseFilter("", false)->empty());
+  for (const char* bad :
+       {"name", "name =", "= 'a'", "name = a", "name = 'a", "name = 'a' 'b'", "name = 'a' AND",
+        "name IN 'a'", "name IN ()", "name IN ('a'", "name > 'a'", "size = '1'", "tags. = 'a'",
+        "run_id = 'a'", "name = 'a'; DROP TABLE x", "name == 'a'", "(name = 'a')"})
+    EXPECT_FALSE(ParseFilter(bad, false).ok()) << bad;
+  EXPECT_FALSE(ParseFilter(std::string(20'000, ' '), false).ok());
+  for (const char* bad : {"", "name UP", "version_number", "name DESC x"})
+    EXPECT_FALSE(ParseOrder({bad}, false).ok()) << bad;
+}
+
+}  // namespace
+}  // namespace saferl::services::mlflow

@@ -1,0 +1,227 @@
+#include "saferl/services/registry/model_sync.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "saferl/base/file.h"
+#include "saferl/base/log.h"
+#include "saferl/base/text.h"
+#include "saferl/policy/package.h"
+
+namespace saferl::services {
+namespace {
+
+constexpr const char* kWho = "models-folder";
+constexpr int kPage = 1000;
+
+/// 0: no number.
+int64_t NumberOf(const std::string& text) {
+  int64_t number = 0;
+  const char* end = text.data() + text.size();
+  return std::from_chars(text.data(), end, number) == std::from_chars_result{end, std::errc()} &&
+                 number > 0
+             ? number
+             : 0;
+}
+
+struct File {
+  std::string model, version, path;
+};
+
+/// By model, then numbers by value, then names.
+std::vector<File> FilesOf(const std::string& folder) {
+  std::vector<File> files;
+  std::error_code error;
+  for (const auto& model : std::filesystem::directory_iterator(folder, error)) {
+    for (const auto& file : std::filesystem::directory_iterator(model.path(), error)) {
+      if (file.path().extension() != ".policy") continue;
+      files.push_back(
+          {model.path().filename().string(), file.path().stem().string(), file.path().string()});
+    }
+  }
+  std::sort(files.begin(), files.end(), [](const File& a, const File& b) {
+    return std::tuple(a.model, NumberOf(a.version), a.version) <
+           std::tuple(b.model, NumberOf(b.version), b.version);
+  });
+  return files;
+}
+
+}  // namespace
+
+void ModelSync::PushFiles(const std::string& folder) {
+  for (const File& file : FilesOf(folder)) {
+    const StatusOr<std::string> bytes = ReadFile(file.path, policy::kMaxPackageBytes);
+    Status status = bytes.status();
+    if (bytes.ok()) {
+      registry::PushRequest request{.model = file.model, .package = *bytes, .who = kWho};
+      request.number = NumberOf(file.version);
+      status = store_->Push(request).status();
+      if (status.ok()) continue;
+      // A file that is no package shows as a version that does not load.
+      if (absl::IsInvalidArgument(status)) status = host_->Load(file.model, file.version, *bytes);
+    }
+    Log(LogLevel::kError, "model not pushed",
+        {{"file", file.path}, {"why", Cat(status.message())}});
+  }
+}
+
+StatusOr<std::map<int64_t, registry::Version>> ModelSync::Wanted(const registry::Model& model) {
+  registry::Search search;
+  search.where = {
+      {registry::Condition::Field::kName, registry::Condition::Op::kEqual, "", {model.name}}};
+  search.limit = kNewest;
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Version> newest,
+                          store_->ListVersions(search));
+  std::map<int64_t, registry::Version> wanted;
+  for (const registry::Version& v : newest) wanted[v.number] = v;
+  std::set<int64_t> numbers;
+  for (const registry::Alias& alias : model.aliases) numbers.insert(alias.number);
+  registry::RolloutStore rollouts(store_);
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Rollout> active,
+                          rollouts.List(model.name, true, 1));
+  for (const registry::Rollout& r : active) {
+    numbers.insert(r.to);
+    if (r.from != 0) numbers.insert(r.from);
+  }
+  for (const int64_t number : numbers) {
+    if (wanted.contains(number)) continue;
+    SAFERL_ASSIGN_OR_RETURN(wanted[number], store_->Find(model.name, Cat(number)));
+  }
+  std::erase_if(wanted, [](const auto& entry) { return entry.second.quarantined; });
+  return wanted;
+}
+
+void ModelSync::Record(const std::string& model, int64_t number, bool begins) {
+  if (const Status status = store_->RecordServing(model, number, node_, begins); !status.ok())
+    Log(LogLevel::kWarning, "serving not recorded",
+        {{"model", model}, {"version", number}, {"why", Cat(status.message())}});
+}
+
+Status ModelSync::LoadMissing(const registry::Model& model,
+                              const std::map<int64_t, registry::Version>& wanted) {
+  const std::vector<std::string> loaded = host_->Versions(model.name);
+  for (const auto& [number, version] : wanted) {
+    if (std::find(loaded.begin(), loaded.end(), Cat(number)) != loaded.end()) continue;
+    const StatusOr<std::string> bytes = store_->Bytes(version.digest);
+    if (absl::IsUnavailable(bytes.status())) return bytes.status();
+    const Status status =
+        bytes.ok() ? host_->Load(model.name, Cat(number), *bytes) : bytes.status();
+    if (status.ok()) {
+      Record(model.name, number, true);
+    } else {
+      Log(LogLevel::kError, "model not loaded",
+          {{"model", model.name}, {"version", number}, {"why", Cat(status.message())}});
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status ModelSync::DropOthers(const registry::Model& model,
+                             const std::map<int64_t, registry::Version>& wanted) {
+  std::set<std::string> aliases;
+  for (const registry::Alias& alias : model.aliases) {
+    if (wanted.contains(alias.number)) aliases.insert(alias.alias);
+  }
+  for (const IndexEntry& entry : host_->Index()) {
+    if (entry.name != model.name) continue;
+    for (const std::string& alias : entry.aliases) {
+      if (!aliases.contains(alias)) SAFERL_RETURN_IF_ERROR(host_->SetAlias(model.name, alias, ""));
+    }
+    if (entry.state != "READY" || wanted.contains(NumberOf(entry.version))) continue;
+    SAFERL_RETURN_IF_ERROR(host_->Unload(model.name, entry.version));
+    Record(model.name, NumberOf(entry.version), false);
+  }
+  return absl::OkStatus();
+}
+
+Status ModelSync::SyncModel(const registry::Model& model) {
+  using Versions = std::map<int64_t, registry::Version>;
+  SAFERL_ASSIGN_OR_RETURN(const Versions wanted, Wanted(model));
+  SAFERL_RETURN_IF_ERROR(LoadMissing(model, wanted));
+  for (const registry::Alias& alias : model.aliases) {
+    if (!wanted.contains(alias.number)) continue;
+    if (const Status status = host_->SetAlias(model.name, alias.alias, Cat(alias.number));
+        !status.ok())
+      Log(LogLevel::kError, "alias not set",
+          {{"model", model.name}, {"alias", alias.alias}, {"why", Cat(status.message())}});
+  }
+  return DropOthers(model, wanted);
+}
+
+Status ModelSync::Load(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(one_);
+  SAFERL_ASSIGN_OR_RETURN(const registry::Model model, store_->FindModel(name));
+  return SyncModel(model);
+}
+
+void ModelSync::Follow(double period_s) {
+  follower_ = std::thread([this, period_s] {
+    bool told = false;
+    std::unique_lock<std::mutex> lock(stop_mutex_);
+    while (!stop_.wait_for(lock, std::chrono::duration<double>(period_s),
+                           [this] { return stopping_; })) {
+      lock.unlock();
+      const Status status = SyncIfChanged();
+      if (!status.ok() && !told)
+        Log(LogLevel::kError, "registry not followed", {{"why", Cat(status.message())}});
+      told = !status.ok();
+      lock.lock();
+    }
+  });
+}
+
+ModelSync::ModelSync(registry::Store* store, ModelHost* host) : store_(store), host_(host) {
+  char name[128] = {};
+  node_ = ::gethostname(name, sizeof name - 1) == 0 && registry::CheckName("node", name).ok()
+              ? name
+              : "this-machine";
+}
+
+ModelSync::~ModelSync() {
+  {
+    const std::lock_guard<std::mutex> lock(stop_mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  if (follower_.joinable()) follower_.join();
+}
+
+Status ModelSync::Sync() {
+  const std::lock_guard<std::mutex> lock(one_);
+  SAFERL_ASSIGN_OR_RETURN(const int64_t revision, store_->Revision());  // before what it describes
+  std::set<std::string> names;
+  registry::Search page;
+  page.limit = kPage;
+  while (true) {
+    SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Model> models, store_->ListModels(page));
+    for (const registry::Model& model : models) {
+      names.insert(model.name);
+      SAFERL_RETURN_IF_ERROR(SyncModel(model));
+    }
+    if (static_cast<int64_t>(models.size()) < page.limit) break;
+    page.offset += page.limit;
+  }
+  for (const std::string& name : host_->Names()) {
+    if (!names.contains(name) && !host_->Versions(name).empty())
+      SAFERL_RETURN_IF_ERROR(host_->Unload(name));
+  }
+  revision_ = revision;
+  return absl::OkStatus();
+}
+
+Status ModelSync::SyncIfChanged() {
+  SAFERL_ASSIGN_OR_RETURN(const int64_t revision, store_->Revision());
+  {
+    const std::lock_guard<std::mutex> lock(one_);
+    if (revision == revision_) return absl::OkStatus();
+  }
+  return Sync();
+}
+
+}  // namespace saferl::services
