@@ -32,6 +32,7 @@ StatusOr<std::string> TrainReport::Post(const std::string& path, const std::stri
   request.method = net::Method::kPost;
   request.url = Cat(url_, path);
   request.body = body;
+  request.timeout_s = 5;
   request.headers.Set("Content-Type", "application/json");
   request.headers.Set("Idempotency-Key", net::RandomHex(16));
   SAFERL_ASSIGN_OR_RETURN(const net::ClientResponse answer, client_.Send(request));

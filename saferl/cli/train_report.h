@@ -36,7 +36,7 @@ class TrainReport {
   void Tell(const std::string& path, const std::string& body);
 
   std::string url_, id_;
-  net::HttpClient client_{{.timeout_s = 5}};
+  net::HttpClient client_;
   bool ended_ = false;
 };
 

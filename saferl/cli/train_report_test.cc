@@ -39,11 +39,11 @@ class TrainReportTest : public testing::Test {
   }
   /// Exit code and output of a short training.
   std::pair<int, std::string> Train(const std::string& url) {
-    const std::string command =
-        Cat(SAFERL_BINARY_DIR, "/bin/saferl train --task pendulum --algorithm ppo --iterations 2 ",
-            "--seed 5 --threads 1 --episodes 16 --name short --set n_envs=16 ",
-            "--set rollout_steps=8 --set evaluation_episodes=16 --set evaluation_every=1 --out ",
-            folder_, "/short.policy --report ", url, " 2>&1");
+    const std::string command = Cat(
+        SAFERL_BINARY_DIR, "/bin/saferl train --task speed_track --algorithm ppo --iterations 2 ",
+        "--seed 5 --threads 1 --episodes 16 --name short --set n_envs=16 ",
+        "--set rollout_steps=8 --set evaluation_episodes=16 --set evaluation_every=1 --out ",
+        folder_, "/short.policy --report ", url, " 2>&1");
     FILE* pipe = popen(command.c_str(), "r");
     std::string output;
     std::array<char, 4096> buffer{};

@@ -49,24 +49,17 @@ class RawSocket {
     return true;
   }
 
-  /// What comes next, up to 64 KiB; empty at the end of the stream, on error or after `seconds`.
+  /// What comes next: what ReadResponse left, else up to 64 KiB from the peer; empty at the end of
+  /// the stream, on error or after `seconds`.
   std::string Read(double seconds = 10) {
-    pollfd waits{fd_, POLLIN, 0};
-    if (poll(&waits, 1, static_cast<int>(seconds * 1000)) != 1) {
-      timed_out_ = true;
-      return "";
-    }
-    std::string bytes(64 << 10, '\0');
-    const ssize_t n = recv(fd_, bytes.data(), bytes.size(), 0);
-    bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
-    return bytes;
+    return held_.empty() ? Receive(seconds) : std::exchange(held_, "");
   }
   bool timed_out() const { return timed_out_; }
 
   /// Until the peer closes.
   std::string ReadToEnd(double seconds = 10) {
     std::string all = std::exchange(held_, "");
-    for (std::string more = Read(seconds); !more.empty(); more = Read(seconds)) all += more;
+    for (std::string more = Receive(seconds); !more.empty(); more = Receive(seconds)) all += more;
     return all;
   }
 
@@ -80,7 +73,7 @@ class RawSocket {
         if (!head_only && at < end) need += std::strtoull(held_.c_str() + at + 16, nullptr, 10);
         if (held_.size() >= need) break;
       }
-      const std::string more = Read();
+      const std::string more = Receive();
       if (more.empty()) return "";
       held_ += more;
     }
@@ -95,6 +88,18 @@ class RawSocket {
   }
 
  private:
+  std::string Receive(double seconds = 10) {
+    pollfd waits{fd_, POLLIN, 0};
+    if (poll(&waits, 1, static_cast<int>(seconds * 1000)) != 1) {
+      timed_out_ = true;
+      return "";
+    }
+    std::string bytes(64 << 10, '\0');
+    const ssize_t n = recv(fd_, bytes.data(), bytes.size(), 0);
+    bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    return bytes;
+  }
+
   int fd_;
   bool connected_ = false, timed_out_ = false;
   std::string held_;
