@@ -1,10 +1,11 @@
 // Alerts, configuration and experiments over HTTP.
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <set>
 
 #include "saferl/services/api/configuration_route.h"
-#include "saferl/services/testing/api_fixture.h"
+#include "saferl/services/testing/api_server.h"
 
 namespace saferl::services {
 namespace {
@@ -13,8 +14,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-class ApiTest : public ApiFixture {
+class ApiTest : public testing::TestWithParam<const char*>, protected ApiServer {
  protected:
+  ApiTest() : ApiServer(GetParam()) {}
+  void SetUp() override {
+    const Status started = Start();
+    ASSERT_TRUE(started.ok()) << started;
+  }
   std::string Begin(const std::string& name, int seed, const std::string& key = "") {
     const auto made =
         Post("/api/v1/experiments",
@@ -61,7 +67,7 @@ TEST_P(ApiTest, ARunIsBegunFollowedAndEndedOnce) {
   EXPECT_EQ(Post(path + "/finish", R"({"status":"failed"})").status, 409);
   EXPECT_EQ(Post(path + "/progress", R"({"iteration":9})").status, 409);
   EXPECT_EQ(Get(path).body, ended.body) << "what was refused changed nothing";
-  Start();
+  ASSERT_TRUE(Start().ok());
   EXPECT_EQ(Get(path).body, ended.body) << "after a restart";
   EXPECT_THAT(Names("?artifact_sha256=" + digest), ElementsAre("a"));
 }
@@ -135,7 +141,7 @@ TEST_P(ApiTest, AlertsAreListedFilteredAndPaged) {
 }
 
 TEST_P(ApiTest, WithoutAMonitorTheListOfAlertsIsEmptyAndSaysWhy) {
-  Start(2000, {Service::kApi});
+  ASSERT_TRUE(Start(2000, {Service::kApi}).ok());
   const auto none = Get("/api/v1/alerts");
   EXPECT_EQ(none.status, 200);
   EXPECT_THAT(none.body, HasSubstr(R"({"items":[],"next_cursor":null,"monitor":{"running":false,)"

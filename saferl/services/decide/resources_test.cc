@@ -9,7 +9,7 @@
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/control/workload.h"
-#include "saferl/services/testing/api_fixture.h"
+#include "saferl/services/testing/api_server.h"
 
 namespace saferl::services {
 namespace {
@@ -17,8 +17,13 @@ namespace {
 using testing::HasSubstr;
 
 /// All of it on SQLite and on PostgreSQL.
-class ResourcesTest : public ApiFixture {
+class ResourcesTest : public testing::TestWithParam<const char*>, protected ApiServer {
  protected:
+  ResourcesTest() : ApiServer(GetParam()) {}
+  void SetUp() override {
+    const Status started = Start();
+    ASSERT_TRUE(started.ok()) << started;
+  }
   /// Ticks of a robot that carries out what it is told; the last one's id.
   std::string Drive(const std::string& type, const std::string& id, int ticks, int stop_at = -1) {
     const auto safety = safety::LoadSafetyModel(type);
@@ -90,7 +95,7 @@ TEST_P(ResourcesTest, AChangedRecordIsFoundAndNamed) {
 
 TEST_P(ResourcesTest, DecisionsOutliveTheProcessButTheirReplayDoesNot) {
   const std::string last = Drive("arm7", "a", 5);
-  Start();
+  ASSERT_TRUE(Start().ok());
   const auto kept = Get("/api/v1/decisions/" + last);
   ASSERT_EQ(kept.status, 200) << kept.body;
   EXPECT_THAT(kept.body, HasSubstr(R"("request":{"robot":"a","type":"arm7")"));
@@ -130,7 +135,7 @@ TEST_P(ResourcesTest, FiltersChooseAndRefuseWhatTheyDoNotKnow) {
 }
 
 TEST_P(ResourcesTest, OfEachRobotTheLastStay) {
-  Start(50);
+  ASSERT_TRUE(Start(50).ok());
   const std::string last = Drive("exoskeleton", "a", 300);
   Drive("exoskeleton", "b", 10);
   const auto kept = Json(Get("/api/v1/decisions?robot=a&limit=1000")).Find("items")->items().size();

@@ -1,11 +1,13 @@
 #pragma once
 // The whole program on a database of either kind, and an HTTP client of its API. For tests.
 //
-//   class MyTest : public ApiFixture {};
-//   INSTANTIATE_TEST_SUITE_P(Adapters, MyTest, testing::Values("sqlite", "postgresql"));
+//   class MyTest : public testing::TestWithParam<const char*>, protected ApiServer {
+//     MyTest() : ApiServer(GetParam()) {}   // "sqlite" or "postgresql"
+//     void SetUp() override { ASSERT_TRUE(Start().ok()); }
+//   };
 // RT: no.
 
-#include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -27,16 +29,20 @@ inline std::string HeaderOf(const net::ClientResponse& response, const char* nam
   return value == nullptr ? "" : *value;
 }
 
-class ApiFixture : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(test_database_.status().ok()) << test_database_.status();
-    folder_ = testing::TempDir() + "api_fixture";
+class ApiServer {
+ public:
+  explicit ApiServer(const char* kind)
+      : test_database_(kind),
+        folder_(std::filesystem::temp_directory_path() / Cat("saferl_api_", ::getpid())) {
     std::filesystem::remove_all(folder_);
-    Start();
+  }
+  ~ApiServer() {
+    app_.reset();
+    std::filesystem::remove_all(folder_);
   }
   /// Ends the App and starts another on the same stores.
-  void Start(int keep = 2000, const std::vector<Service>& services = {}) {
+  Status Start(int keep = 2000, const std::vector<Service>& services = {}) {
+    SAFERL_RETURN_IF_ERROR(test_database_.status());
     app_.reset();
     ServiceConfig config;
     config.data_dir = folder_;
@@ -45,8 +51,9 @@ class ApiFixture : public testing::TestWithParam<const char*> {
     config.inference.keep_decisions = keep;
     config.database = DatabaseOf(test_database_.options());
     auto app = App::Start(config, {"0.1.0", "abc"}, services);
-    ASSERT_TRUE(app.ok()) << app.status();
+    if (!app.ok()) return app.status();
     app_ = *std::move(app);
+    return absl::OkStatus();
   }
   /// The fields that make the App's URL that of the test's database.
   static DatabaseConfig DatabaseOf(const storage::DatabaseOptions& options) {
@@ -71,10 +78,7 @@ class ApiFixture : public testing::TestWithParam<const char*> {
     config.ssl_mode = "disable";
     return config;
   }
-  void TearDown() override {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  /// Status 0 where no answer came.
   net::ClientResponse Call(net::Method method, const std::string& path,
                            const std::string& body = "", net::Headers headers = {}) {
     net::ClientRequest request;
@@ -83,7 +87,6 @@ class ApiFixture : public testing::TestWithParam<const char*> {
     request.body = body;
     request.headers = std::move(headers);
     auto response = client_.Send(request);
-    EXPECT_TRUE(response.ok()) << path << response.status();
     return response.ok() ? *std::move(response) : net::ClientResponse{};
   }
   net::ClientResponse Get(const std::string& path, net::Headers headers = {}) {
@@ -97,11 +100,10 @@ class ApiFixture : public testing::TestWithParam<const char*> {
   }
   static Node Json(const net::ClientResponse& response) {
     auto json = ParseJson(response.body, "body");
-    EXPECT_TRUE(json.ok()) << response.body;
     return json.ok() ? *std::move(json) : Node();
   }
 
-  storage::testing::TestDatabase test_database_{GetParam()};
+  storage::testing::TestDatabase test_database_;
   std::string folder_;
   std::unique_ptr<App> app_;
   net::HttpClient client_;
