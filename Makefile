@@ -10,7 +10,7 @@ SAFERL := build/bin/saferl
 QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING >/dev/null
 CTEST = ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
 
-.PHONY: torch-check help setup build test demo check prove bench asan tsan fuzz coverage format clean
+.PHONY: torch-check help setup build test up demo check prove bench asan tsan fuzz coverage format clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -27,6 +27,9 @@ test: ## build and run every test
 	@tools/install_deps test
 	@$(MAKE) --no-print-directory build
 	@$(call CTEST,build)
+
+up: build ## start every service of this machine: API on :8000, policy inference on :8001
+	@$(SAFERL) up
 
 demo: build ## train, drive with people, print the table, write the report page
 	@$(SAFERL) demo

@@ -28,8 +28,9 @@ if(SAFERL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)  # coverage feedback from the libraries under test
 endif()
 if(SAFERL_COVERAGE)
-  add_compile_options(--coverage -O1)
+  add_compile_options(--coverage -O1 -fprofile-update=atomic)  # threads count too
   add_link_options(--coverage)
+  add_compile_definitions(SAFERL_COVERAGE=1)
 endif()
 
 find_program(SAFERL_MOLD mold)
@@ -85,6 +86,7 @@ target_compile_definitions(saferl_boost INTERFACE BOOST_ASIO_SEPARATE_COMPILATIO
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 add_library(saferl_grpc INTERFACE)
 target_link_libraries(saferl_grpc INTERFACE PkgConfig::GRPC protobuf::libprotobuf)
+find_program(SAFERL_GRPC_PLUGIN grpc_cpp_plugin REQUIRED)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 add_library(saferl_hiredis INTERFACE)
 target_link_libraries(saferl_hiredis INTERFACE PkgConfig::HIREDIS)

@@ -88,3 +88,21 @@ endfunction()
 
 # Numeric kernels whose loops are worth unrolling and vectorising; arithmetic stays exact (no fast-math, no contraction).
 set_source_files_properties(${CMAKE_SOURCE_DIR}/saferl/math/qp.cc ${CMAKE_SOURCE_DIR}/saferl/math/qp_check.cc PROPERTIES COMPILE_OPTIONS "-O3")
+
+# saferl_proto(name file.proto): messages and gRPC service of one file, generated into the build directory; what protoc
+# writes is not held to our warnings.
+function(saferl_proto name proto)
+  set(out ${CMAKE_BINARY_DIR}/generated)
+  string(REGEX REPLACE "\\.proto$" "" base ${out}/${proto})
+  set(generated ${base}.pb.cc ${base}.grpc.pb.cc)
+  add_custom_command(
+    OUTPUT ${generated} ${base}.pb.h ${base}.grpc.pb.h
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
+    COMMAND protobuf::protoc -I ${CMAKE_SOURCE_DIR} --cpp_out=${out} --grpc_out=${out}
+            --plugin=protoc-gen-grpc=${SAFERL_GRPC_PLUGIN} ${CMAKE_SOURCE_DIR}/${proto}
+    DEPENDS ${CMAKE_SOURCE_DIR}/${proto})
+  add_library(${name} STATIC ${generated})
+  target_compile_options(${name} PRIVATE -w)
+  target_include_directories(${name} SYSTEM PUBLIC ${out})
+  target_link_libraries(${name} PUBLIC saferl_grpc)
+endfunction()

@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 #include <filesystem>
 #include <string>
 
@@ -44,6 +46,26 @@ TEST_F(FileTest, ErrorsNameThePath) {
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_NE(missing.message().find(dir_ + "/none"), std::string::npos);
   EXPECT_EQ(ReadFile(dir_).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(File, EveryErrorHasItsCodeAndANextStep) {
+  const auto code = [](int error) { return ErrnoStatus(error, "p", "cannot").code(); };
+  EXPECT_EQ(code(ENOENT), absl::StatusCode::kNotFound);
+  EXPECT_EQ(code(ENOTDIR), absl::StatusCode::kNotFound);
+  EXPECT_EQ(code(EACCES), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(code(EROFS), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(code(EISDIR), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(ENOSPC), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(code(EDQUOT), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(code(EIO), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ErrnoStatus(ENOSPC, "/a/b", "cannot write").message(),
+            "/a/b: cannot write: No space left on device; free some space");
+}
+
+TEST_F(FileTest, AFullDiskIsSaid) {
+  const Status full = WriteFileAtomic("/dev/full/x", "x");
+  EXPECT_FALSE(full.ok());
+  EXPECT_NE(full.message().find("/dev/full"), std::string::npos);
 }
 
 TEST_F(FileTest, RefusesMoreThanTheLimit) {

@@ -69,6 +69,16 @@ TEST(Table, ColourIsOnlyPutInWhenAskedFor) {
   EXPECT_NE(table.Text(true).find("\033[31mbad\033[0m"), std::string::npos);
 }
 
+TEST(Table, EveryColourHasItsCodeAndEndsWithTheText) {
+  EXPECT_EQ(Coloured("x", Colour::kNone, true), "x");
+  EXPECT_EQ(Coloured("x", Colour::kGood, true), "\033[32mx\033[0m");
+  EXPECT_EQ(Coloured("x", Colour::kWarning, true), "\033[33mx\033[0m");
+  EXPECT_EQ(Coloured("x", Colour::kBad, true), "\033[31mx\033[0m");
+  EXPECT_EQ(Coloured("x", Colour::kDim, true), "\033[2mx\033[0m");
+  EXPECT_EQ(Coloured("x", Colour::kBold, true), "\033[1mx\033[0m");
+  EXPECT_EQ(Coloured("x", Colour::kBad, false), "x");
+}
+
 TEST(Table, FilesAndNoColorMeanNoColour) {
   const int fd = ::open("/dev/null", O_WRONLY);
   EXPECT_FALSE(WantsColour(fd));

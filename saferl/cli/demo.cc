@@ -176,7 +176,8 @@ void PrintJson(const Report& report, const std::string& page, const std::string&
     for (size_t c = 0; c < row.column.size(); ++c) {
       const DriveSummary& s = row.column[c];
       w.Key(kNames[c]).BeginObject();
-      w.Field("drives", s.drives).Field("goals", s.reached).Field("time_s", s.time_s);
+      w.Field("drives", s.drives).Field("goals", s.reached);
+      w.Field("time_s", s.reached > 0 ? s.time_s : std::nan(""));  // null: nobody arrived
       w.Field("collisions", s.collisions).Field("interventions", s.interventions);
       w.Field("distortion", s.distortion).Field("unproved_moving_ticks", s.unproved_ticks);
       w.EndObject();

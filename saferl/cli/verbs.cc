@@ -5,6 +5,7 @@ namespace saferl::cli {
 std::vector<Verb> Verbs() {
   return {
       UpVerb(),
+      ExampleRequestVerb(),
       MonitorVerb(),
       MonitorStatusVerb(),
       MonitorClearVerb(),

@@ -28,6 +28,7 @@ Verb BenchProgressVerb();
 Verb BenchGatesVerb();
 Verb ConfigCheckVerb();
 Verb ConfigExplainVerb();
+Verb ExampleRequestVerb();
 Verb UpVerb();
 Verb MonitorVerb();
 Verb MonitorStatusVerb();

@@ -103,6 +103,40 @@ TEST_P(DecisionLogTest, ReplayRefusesAnotherModel) {
   EXPECT_EQ(Replay(path_, other).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_P(DecisionLogTest, ReplayRefusesAnotherRobotAndAnotherRobotFile) {
+  Record(model_, path_, 10);
+  const char* another = std::string(GetParam()) == "arm7" ? "wheelchair" : "arm7";
+  const auto other = MakeBenchModel(another);
+  ASSERT_TRUE(other.ok()) << other.status();
+  const Status refused = Replay(path_, *other).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(refused.message().find(another), std::string_view::npos) << refused;
+  const auto reader = DecisionLogReader::Open(path_);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto wrong_file = ModelForLog((*reader)->info(), *FindNamed(another, "robots", ".yaml"),
+                                      model_.safety, model_.policy);
+  EXPECT_NE(wrong_file.status().message().find("not the robot file"), std::string_view::npos);
+}
+
+TEST(SameCommand, NamesTheFirstDifference) {
+  const safety::Command a{};
+  const auto difference = [&](const auto& change) {
+    safety::Command b = a;
+    change(&b);
+    std::string what;
+    EXPECT_FALSE(SameCommand(a, b, &what));
+    return what;
+  };
+  EXPECT_TRUE(SameCommand(a, a));
+  EXPECT_EQ(difference([](auto* c) { c->issued_ns = 1; }), "issued_ns");
+  EXPECT_EQ(difference([](auto* c) { c->valid_for_ns = 1; }), "valid_for_ns");
+  EXPECT_EQ(difference([](auto* c) { c->sequence = 9; }), "sequence");
+  EXPECT_EQ(difference([](auto* c) { c->mode = safety::Mode::kHold; }).substr(0, 6), "mode: ");
+  EXPECT_EQ(difference([](auto* c) { c->reason = safety::Reason::kFilterInfeasible; }).substr(0, 8),
+            "reason: ");
+  EXPECT_EQ(difference([](auto* c) { c->u[1] = -0.0; }).substr(0, 6), "u[1]: ");
+}
+
 TEST_P(DecisionLogTest, TheLogRestoresItsModelsSettings) {
   model_.arbitration.authority_cap = 1.0 / 3;
   model_.arbitration.method = Arbitration::kHindsight;

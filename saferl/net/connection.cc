@@ -70,7 +70,7 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
   Task<bool> Answer(const Request& request, const Route* route, Response response, bool close);
   Task<bool> Refuse(Request* request, const Route* route, int status, std::string detail);
   Task<bool> Respond(std::shared_ptr<Request> request, const Route& route, bool close);
-  Task<Wait> OnPool(std::shared_ptr<Job> job, int64_t deadline_ns);
+  Task<Wait> OnPool(const Route& route, std::shared_ptr<Job> job, int64_t deadline_ns);
   Task<bool> RunStream(std::shared_ptr<Request> request, const Route& route);
   Task<void> WriteStream();
   Task<void> ReadStream(std::shared_ptr<Client> self);
@@ -377,7 +377,7 @@ Task<bool> Client::Respond(std::shared_ptr<Request> request, const Route& route,
   job->work = [this, self = shared_from_this(), request, response, &route] {
     *response = server_.dispatcher.Call(route, *request);
   };
-  const Wait wait = co_await OnPool(job, request->deadline_ns);
+  const Wait wait = co_await OnPool(route, job, request->deadline_ns);
   switch (wait) {
     case Wait::kDone:
       co_return co_await Answer(*request, &route, std::move(*response), close);
@@ -396,8 +396,11 @@ Task<bool> Client::Respond(std::shared_ptr<Request> request, const Route& route,
   co_return false;
 }
 
-Task<Client::Wait> Client::OnPool(std::shared_ptr<Job> job, int64_t deadline_ns) {
-  const bool taken = server_.pool->TrySubmit([this, self = shared_from_this(), job]() mutable {
+Task<Client::Wait> Client::OnPool(const Route& route, std::shared_ptr<Job> job,
+                                  int64_t deadline_ns) {
+  const bool control = route.run == Run::kControl;
+  WorkerPool& pool = control ? *server_.control : *server_.pool;
+  const bool taken = pool.TrySubmit([this, self = shared_from_this(), job]() mutable {
     if (!job->abandoned) job->work();
     job->work = nullptr;
     // The connection is let go on its own thread.
@@ -407,7 +410,7 @@ Task<Client::Wait> Client::OnPool(std::shared_ptr<Job> job, int64_t deadline_ns)
     });
   });
   if (!taken) {
-    ++server_.tally.pool_full;
+    ++(control ? server_.tally.control_full : server_.tally.pool_full);
     co_return Wait::kFull;
   }
   wake_.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)));
@@ -470,7 +473,7 @@ Task<bool> Client::RunStream(std::shared_ptr<Request> request, const Route& rout
   if (route.run == Run::kInline) {
     job->work();
   } else {
-    opened = co_await OnPool(job, request->deadline_ns);
+    opened = co_await OnPool(route, job, request->deadline_ns);
   }
   if (opened != Wait::kDone) {
     stream_->Detach();

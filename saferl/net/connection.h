@@ -32,13 +32,13 @@ struct ServerCore {
   const Dispatcher dispatcher;
   const std::function<void(const RequestRecord&)> observer;
   std::shared_ptr<const TlsContext> tls;
-  std::unique_ptr<WorkerPool> pool;
+  std::unique_ptr<WorkerPool> pool, control;  ///< control: null when no route runs there
   std::atomic<std::shared_ptr<const std::function<void(int)>>> http2;
   std::atomic<bool> draining{false};
   std::function<void()> on_closed;  ///< a connection has ended
   struct {
     std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, malformed{0}, timeouts{0},
-        pool_full{0}, accept_errors{0}, http2{0};
+        pool_full{0}, control_full{0}, accept_errors{0}, http2{0};
   } tally;
 };
 

@@ -169,7 +169,7 @@ void Dispatcher::Open(const Route& route, const std::shared_ptr<Stream>& stream,
 void Dispatcher::Write(const Request& request, Response response, const WriteOptions& options,
                        std::string* out) const {
   const bool bodiless = response.status == 204 || response.status == 304;
-  if (!bodiless && response.body.size() >= options_.compress_from_bytes &&
+  if (!bodiless && response.compress && response.body.size() >= options_.compress_from_bytes &&
       Compressible(response.content_type) && response.headers.Find("Content-Encoding") == nullptr) {
     response.headers.Add("Vary", "Accept-Encoding");
     const std::string* accept = request.headers.Find("Accept-Encoding");

@@ -47,6 +47,7 @@ class Dispatcher {
   /// Hands the stream to its handler; an exception is logged and closes it.
   void Open(const Route& route, const std::shared_ptr<Stream>& stream,
             const Request& request) const;
+  const Router& router() const { return router_; }
   /// An error in the shape of the request's path.
   Response Error(const Request& request, int status, std::string_view detail) const {
     return router_.Error(request, status, detail);

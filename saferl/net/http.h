@@ -63,7 +63,8 @@ struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  Headers headers;  ///< beyond Content-Type, Content-Length, Date and those the server adds
+  bool compress = true;  ///< may be packed when the client accepts that
+  Headers headers;       ///< beyond Content-Type, Content-Length, Date and those the server adds
 
   static Response Json(std::string body, int status = 200);
   static Response Text(std::string body, int status = 200);

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -136,6 +137,11 @@ Status Server::Open() {
   port_ = acceptor_->local_endpoint().port();
   core_.pool = std::make_unique<WorkerPool>(std::max(1, core_.options.pool_threads),
                                             core_.options.pool_queue);
+  const auto& routes = core_.dispatcher.router().routes();
+  if (std::any_of(routes.begin(), routes.end(),
+                  [](const auto& route) { return route->run == Run::kControl; }))
+    core_.control = std::make_unique<WorkerPool>(std::max(1, core_.options.control_threads),
+                                                 core_.options.control_queue);
   asio::co_spawn(loops_[0]->context, Accept(), OnEnd);
   for (auto& loop : loops_) {
     loop->thread = std::thread([context = &loop->context] { context->run(); });
@@ -245,6 +251,7 @@ void Server::Stop() {
   CloseAcceptor();
   AbortAll();
   core_.pool->Stop();  // its last jobs post to the loops
+  if (core_.control != nullptr) core_.control->Stop();
   WaitUntilEmpty(5);
   for (auto& loop : loops_) loop->work.reset();
   for (auto& loop : loops_) loop->context.stop();
@@ -259,6 +266,7 @@ ServerCounters Server::counters() const {
           .malformed = core_.tally.malformed,
           .timeouts = core_.tally.timeouts,
           .pool_full = core_.tally.pool_full,
+          .control_full = core_.tally.control_full,
           .accept_errors = core_.tally.accept_errors,
           .http2 = core_.tally.http2};
 }

@@ -23,7 +23,8 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 0;  ///< 0: any free one
   int io_threads = 1, pool_threads = 4, pool_queue = 256;
-  int max_connections = 1024;  ///< one more is answered 503 and closed
+  int control_threads = 2, control_queue = 64;  ///< of kControl handlers, where there are any
+  int max_connections = 1024;                   ///< one more is answered 503 and closed
   size_t max_header_bytes = 16 << 10;
   double header_timeout_s = 10;  ///< from a request's first byte to the end of its head
   double body_timeout_s = 30;    ///< for a body, plus what min_bytes_per_s grants for its size
@@ -53,9 +54,10 @@ struct ServerCounters {
   uint64_t accepted = 0, open = 0;
   uint64_t refused = 0;  ///< above max_connections
   uint64_t requests = 0;
-  uint64_t malformed = 0;  ///< framing in doubt
-  uint64_t timeouts = 0;   ///< connections closed by a time limit
-  uint64_t pool_full = 0;
+  uint64_t malformed = 0;      ///< framing in doubt
+  uint64_t timeouts = 0;       ///< connections closed by a time limit
+  uint64_t pool_full = 0;      ///< refused with 503: the queue of a kPool handler was full
+  uint64_t control_full = 0;   ///< the same of a kControl handler
   uint64_t accept_errors = 0;  ///< no file descriptors
   uint64_t http2 = 0;          ///< handed to gRPC
 };

@@ -60,7 +60,7 @@ void Responses(const Route& route, bool own_error_shape, JsonWriter* json) {
       route.method == Method::kPatch) {
     errors.insert({413, 415});
   }
-  if (route.run == Run::kPool) errors.insert({503, 504});
+  if (route.run != Run::kInline) errors.insert({503, 504});
   if (route.websocket) errors.insert({403, 426});
   for (const int status : errors) {
     json->Key(std::to_string(status)).BeginObject().Field("description", Reason(status));

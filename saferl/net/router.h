@@ -18,9 +18,10 @@
 
 namespace saferl::net {
 
-/// Where a handler runs: on the connection's own thread (short, never blocks: inference, health) or
-/// on the pool (database, objects, files).
-enum class Run : uint8_t { kInline, kPool };
+/// Where a handler runs: on the connection's own thread (short, never blocks: inference, health),
+/// on the pool (database, objects, files), or on threads of its own that nothing else can fill
+/// (decisions for robots).
+enum class Run : uint8_t { kInline, kPool, kControl };
 
 using Handler = std::function<Response(const Request&)>;
 

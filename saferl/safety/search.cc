@@ -12,12 +12,13 @@ constexpr double kCloseEnough = 1.0 / 32;  // of the line from braking to the wi
 constexpr double kInside = 0.01;           // of what is left, kept off a guessed zero
 
 /// Where the first margin is 0 on the way from `from` (0) to `to` (1), were they linear; NaN when
-/// some margin does not say.
+/// some margin does not say. One that is 0 at a proved command (a bound that braking itself uses
+/// up) may stay so for a while: then the middle.
 double SecantShare(const Margins& from, const Margins& to) {
   double share = 1;
   for (size_t c = 0; c < from.size(); ++c) {
     if (to[c] >= 0) continue;
-    const double zero = from[c] / (from[c] - to[c]);
+    const double zero = from[c] == 0 ? 0.5 : from[c] / (from[c] - to[c]);
     if (!(zero >= share)) share = zero;
   }
   return share;
@@ -56,7 +57,8 @@ int Search::Between(const Joints& to, const Margins& to_margin) {
   bool slow = false;
   int tried = 0;
   while (tried < model_.max_bisections && high - low > kCloseEnough) {
-    double share = slow ? 0.5 : SecantShare(low_margin, high_margin) - kInside;
+    const double guess = SecantShare(low_margin, high_margin);
+    double share = slow ? 0.5 : guess - kInside;
     // Not a number: a margin without a value at one end.
     if (!(share > 0.5 * kCloseEnough)) share = std::isnan(share) ? 0.5 : 0.5 * kCloseEnough;
     const double at = low + std::min(share, 1 - 0.5 * kCloseEnough) * (high - low);
@@ -64,16 +66,22 @@ int Search::Between(const Joints& to, const Margins& to_margin) {
     for (int i = 0; i < model_.robot->n(); ++i) u[i] = brake[i] + at * (to[i] - brake[i]);
     ++tried;
     const double before = high - low;
+    slow = false;
     if (Try(u)) {
       low = at;
       low_margin = last_.margin;
-      // The secant says that nothing much is left to gain.
-      if (SecantShare(low_margin, high_margin) * (high - low) < kCloseEnough) break;
+      // Proved beyond the guessed zero: the guess was wrong, as where braking itself uses a bound
+      // up. Otherwise the next guess may say that nothing much is left to gain.
+      if (share > guess) {
+        slow = true;
+      } else if (SecantShare(low_margin, high_margin) * (high - low) < kCloseEnough) {
+        break;
+      }
     } else {
       high = at;
       high_margin = last_.margin;
     }
-    slow = high - low > 0.5 * before;
+    slow = slow || high - low > 0.5 * before;
   }
   return tried;
 }

@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "saferl/base/file.h"
 #include "saferl/base/json.h"
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
-#include "saferl/policy/package.h"
-#include "saferl/services/inference/oip_routes.h"
 #include "saferl/telemetry/operations_metrics.h"
 
 namespace saferl::services {
@@ -55,17 +52,21 @@ StatusOr<Service> ParseService(std::string_view name) {
 App::App(const ServiceConfig& config, const BuildInfo& build)
     : config_(config),
       build_(build),
-      models_(&metrics_, ParseSize(config.inference.model_cache_size).value_or(0)) {}
+      models_(&metrics_, ParseSize(config.inference.model_cache_size).value_or(0)),
+      engine_(&models_,
+              {.batch = config.inference.batch_size, .max_queue = config.inference.max_queue}) {}
 
 App::~App() { Drain(); }
 
 bool App::Drain() {
   ready_ = false;
   bool all = true;
+  if (grpc_ != nullptr) grpc_->Drain(net::ServerOptions().drain_s);
   for (std::unique_ptr<net::HttpServer>* server : {&api_, &inference_}) {
     if (*server != nullptr) all = (*server)->Drain() && all;
     server->reset();
   }
+  grpc_.reset();
   if (monitor_ != nullptr) all = monitor_->Drain() && all;  // last: the robot moves until then
   monitor_ = nullptr;
   return all;
@@ -105,22 +106,36 @@ Status App::OpenStores() {
   return absl::OkStatus();
 }
 
-/// Every data_dir/models/NAME/VERSION.policy. A file that does not verify is reported and left out.
+/// Every model that the source has. A version that does not verify is reported and left out.
 Status App::LoadModels() {
-  const std::filesystem::path folder = InFolder(config_.data_dir, "models");
-  std::error_code error;
-  for (const auto& model : std::filesystem::directory_iterator(folder, error)) {
-    for (const auto& file : std::filesystem::directory_iterator(model.path(), error)) {
-      if (file.path().extension() != ".policy") continue;
-      const StatusOr<std::string> bytes = ReadFile(file.path().string(), policy::kMaxPackageBytes);
-      const Status status = bytes.ok() ? models_.Load(model.path().filename().string(),
-                                                      file.path().stem().string(), *bytes)
-                                       : bytes.status();
+  source_ = FolderSource(InFolder(config_.data_dir, "models"));
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<std::string> names, source_->Names());
+  for (const std::string& name : names) {
+    SAFERL_ASSIGN_OR_RETURN(const std::vector<std::string> versions, source_->Versions(name));
+    for (const std::string& version : versions) {
+      const StatusOr<std::string> bytes = source_->Read(name, version);
+      const Status status = bytes.ok() ? models_.Load(name, version, *bytes) : bytes.status();
       if (!status.ok())
         Log(LogLevel::kError, "model not loaded",
-            {{"file", file.path().string()}, {"why", Cat(status.message())}});
+            {{"model", name}, {"version", version}, {"why", Cat(status.message())}});
     }
   }
+  return absl::OkStatus();
+}
+
+OipOptions App::Oip() {
+  OipOptions oip;
+  oip.server_version = build_.version;
+  oip.ready = [this] { return ready_.load(std::memory_order_relaxed); };
+  oip.load = [this](const std::string& name) { return models_.LoadAll(name, source_.get()); };
+  return oip;
+}
+
+/// gRPC on the inference port: connections that open with the HTTP/2 preface.
+Status App::ServeGrpc() {
+  oip_grpc_ = MakeOipGrpc(Oip(), &engine_);
+  SAFERL_ASSIGN_OR_RETURN(grpc_, net::GrpcPort::Start({oip_grpc_->service()}, {}));
+  inference_->SetHttp2([this](int fd) { grpc_->Take(fd); });
   return absl::OkStatus();
 }
 
@@ -143,10 +158,7 @@ void App::AddCommonRoutes(const std::string& title, net::Router* router) {
           return response;
         });
   }
-  OipOptions oip;
-  oip.server_version = build_.version;
-  oip.ready = [this] { return ready_.load(std::memory_order_relaxed); };
-  AddOipRoutes(oip, &models_, router);
+  AddOipRoutes(Oip(), &engine_, router);
   net::AddDocs(router, title, build_.version);
 }
 
@@ -194,6 +206,7 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   options.port = server.port;
   options.io_threads = server.io_threads;
   options.pool_threads = server.pool_threads;
+  options.control_queue = config_.inference.max_queue;
   const auto observe = [known = std::move(known), none, metrics](const net::RequestRecord& record) {
     telemetry::HttpMetrics::Route* route = none;
     const auto at =
@@ -217,6 +230,13 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   SAFERL_RETURN_IF_ERROR(app->OpenStores());
   SAFERL_RETURN_IF_ERROR(app->LoadModels());
   telemetry::AddProcessMetrics(app->metrics_, build.version, build.commit);
+  DecideOptions decide;
+  decide.max_batch = config.inference.batch_size;
+  decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
+  decide.sessions.ttl_s = config.inference.session_ttl_s;
+  decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
+  app->decide_ = std::make_unique<DecideService>(decide, &app->models_, &app->metrics_);
+  app->decide_->AddRoutes(&app->inference_routes_);
   const auto runs = [&services](Service service) {
     return services.empty() ||
            std::find(services.begin(), services.end(), service) != services.end();
@@ -231,6 +251,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kInference)) {
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
+    SAFERL_RETURN_IF_ERROR(app->ServeGrpc());
   }
   if (runs(Service::kMonitor)) {
     SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));

@@ -9,10 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "saferl/net/grpc_port.h"
 #include "saferl/net/http_server.h"
 #include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
+#include "saferl/services/decide/decide_service.h"
+#include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
+#include "saferl/services/inference/model_source.h"
+#include "saferl/services/inference/oip_grpc.h"
 #include "saferl/services/monitor/service.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
@@ -44,6 +49,8 @@ class App {
   App(const ServiceConfig& config, const BuildInfo& build);
   Status OpenStores();
   Status LoadModels();
+  OipOptions Oip();
+  Status ServeGrpc();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
@@ -55,9 +62,14 @@ class App {
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<storage::Cache> cache_;
+  std::unique_ptr<ModelSource> source_;
   ModelHost models_;
+  Engine engine_;
+  std::unique_ptr<DecideService> decide_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
+  std::unique_ptr<OipGrpc> oip_grpc_;
+  std::unique_ptr<net::GrpcPort> grpc_;
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;
   std::unique_ptr<MonitorService> monitor_;

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 
 #include "saferl/base/file.h"
@@ -12,44 +10,13 @@
 #include "saferl/base/random.h"
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
-#include "saferl/policy/package.h"
+#include "saferl/services/inference/small_policy.h"
 
 namespace saferl::services {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-/// A small policy whose action is known: tanh of weights that `sign` flips.
-policy::PolicySpec SmallSpec(float sign) {
-  policy::PolicySpec spec;
-  spec.name = "small";
-  spec.robot = "wheelchair";
-  spec.observation = {{"o", "m", 3, -1, 1}};
-  spec.action = {{"u", "m/s", 2, -1, 1}};
-  spec.obs_mean = {0, 0, 0};
-  spec.obs_std = {1, 1, 1};
-  policy::Layer layer;
-  layer.in = 3;
-  layer.out = 2;
-  layer.activation = policy::Activation::kIdentity;
-  layer.weight = {sign, 0, 0, 0, sign, 0};
-  layer.bias = {0, 0};
-  spec.layers = {layer};
-  spec.log_std = {0, 0};
-  spec.action_scale = {1, 1};
-  spec.action_offset = {0, 0};
-  spec.training_record = "{}";
-  spec.golden_observations = {{0, 0, 0}};
-  spec.golden_actions = {{0, 0}};
-  return spec;
-}
-
-std::string Package(float sign) {
-  StatusOr<std::string> bytes = policy::EncodePackage(SmallSpec(sign));
-  EXPECT_TRUE(bytes.ok()) << bytes.status();
-  return *std::move(bytes);
-}
 
 class AppTest : public testing::Test {
  protected:
@@ -196,22 +163,6 @@ TEST(ModelHost, TheBudgetEvictsTheLeastUsedVersionThatHasNoAlias) {
   ASSERT_TRUE(host.SetAlias("m", "challenger", "3").ok());
   EXPECT_EQ(host.Load("m", "4", package).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(host.Versions("m"), ElementsAre("1", "3"));
-}
-
-/// Clients that others wrote: tritonclient over HTTP, JSON and binary.
-TEST_F(AppTest, TritonsClientIsServedUnchanged) {
-  const std::string command =
-      Cat("python=$(", SAFERL_SOURCE_DIR,
-          "/tools/python_env numpy==2.1.3 'tritonclient[http]==2.55.0') && $python ",
-          SAFERL_SOURCE_DIR, "/tools/test_oip.py ", app_->inference_port(), " 2>&1");
-  FILE* pipe = popen(command.c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), n);
-  EXPECT_EQ(pclose(pipe), 0) << output;
-  EXPECT_THAT(output, HasSubstr("ok "));
 }
 
 }  // namespace

@@ -168,6 +168,10 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
           {.doc = "most requests computed together; never waited for", .min = 1, .max = 1024});
   v.Field("gpu_memory_limit", c.gpu_memory_limit, {.doc = "for ONNX models on a GPU, e.g. 4GB"});
   v.Field("max_queue", c.max_queue, {.doc = "requests that may wait", .min = 1, .max = 1e6});
+  v.Field("max_sessions", c.max_sessions,
+          {.doc = "robots whose ticks are remembered; 0.1 MB each", .min = 1, .max = 1e5});
+  v.Field("session_ttl_s", c.session_ttl_s,
+          {.doc = "silence after which a robot's session ends", .unit = "s", .min = 1, .max = 1e6});
 }
 
 template <class V>

@@ -62,6 +62,8 @@ struct InferenceConfig {
   int batch_size = 8;
   std::string gpu_memory_limit = "4GB";
   int max_queue = 256;
+  int max_sessions = 256;
+  double session_ttl_s = 600;
   template <class V>
   static void Visit(V& v, InferenceConfig& c);
 };

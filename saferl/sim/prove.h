@@ -66,7 +66,9 @@ struct ProveReport {
 
 StatusOr<ProveReport> Prove(const ProveOptions& options);
 
-/// {"robot","ticks","violations","uncertified","worst_margin","interventions","ticks_per_s"}
+/// {"robot","mutant","ticks","slots","violations","uncertified","certified","worst_margin",
+/// "interventions","first_violation_tick","first_violation" or "upper_bound_per_slot",
+/// "ticks_per_s"}; what is not finite is null.
 std::string ToJson(const ProveReport& report);
 /// The same and more as a few lines for a person.
 std::string ToText(const ProveReport& report);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "fmt/core.h"
+#include "saferl/base/json.h"
 #include "saferl/sim/prove.h"
 
 namespace saferl::sim {
@@ -14,16 +15,20 @@ std::string Number(double x) { return std::isfinite(x) ? fmt::format("{:.9g}", x
 }  // namespace
 
 std::string ToJson(const ProveReport& report) {
-  std::string robot;
-  for (const char c : report.robot) {
-    if (c == '"' || c == '\\') robot += '\\';
-    robot += c;
+  JsonWriter w;
+  w.BeginObject().Field("robot", report.robot).Field("mutant", report.mutant);
+  w.Field("ticks", report.ticks).Field("slots", report.slots);
+  w.Field("violations", report.violations).Field("uncertified", report.uncertified);
+  w.Field("certified", report.certified).Field("worst_margin", report.worst_margin);
+  w.Field("interventions", report.interventions);
+  if (report.violations > 0) {
+    w.Field("first_violation_tick", report.first_violation_tick);
+    w.Field("first_violation", report.first_violation);
+  } else {
+    w.Field("upper_bound_per_slot", report.UpperBoundPerSlot());
   }
-  return fmt::format(
-      "{{\"robot\":\"{}\",\"ticks\":{},\"violations\":{},\"uncertified\":{},\"worst_margin\":{},"
-      "\"interventions\":{},\"ticks_per_s\":{:.0f}}}",
-      robot, report.ticks, report.violations, report.uncertified, Number(report.worst_margin),
-      report.interventions, report.ticks_per_s);
+  if (!report.first_uncertified.empty()) w.Field("first_uncertified", report.first_uncertified);
+  return w.Field("ticks_per_s", std::round(report.ticks_per_s)).EndObject().Take();
 }
 
 std::string ToText(const ProveReport& r) {

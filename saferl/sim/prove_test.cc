@@ -100,12 +100,22 @@ TEST(Prove, JsonHasTheFieldsOfTheReport) {
   ProveReport report;
   report.robot = "wheelchair";
   report.ticks = 250;
+  report.slots = 6;
   report.worst_margin = 0.5;
   report.interventions = 3;
-  report.ticks_per_s = 1000;
+  report.ticks_per_s = 1000.4;
   EXPECT_EQ(ToJson(report),
-            "{\"robot\":\"wheelchair\",\"ticks\":250,\"violations\":0,\"uncertified\":0,"
-            "\"worst_margin\":0.5,\"interventions\":3,\"ticks_per_s\":1000}");
+            "{\"robot\":\"wheelchair\",\"mutant\":\"\",\"ticks\":250,\"slots\":6,\"violations\":0,"
+            "\"uncertified\":0,\"certified\":0,\"worst_margin\":0.5,\"interventions\":3,"
+            "\"upper_bound_per_slot\":0.5,\"ticks_per_s\":1000}");
+  report.mutant = "no_epsilon";
+  report.violations = 1;
+  report.first_violation_tick = 42;
+  report.first_violation = "ran into \"something\"";
+  EXPECT_NE(ToJson(report).find("\"first_violation_tick\":42,\"first_violation\":\"ran into "
+                                "\\\"something\\\"\""),
+            std::string::npos)
+      << ToJson(report);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
 #include "saferl/base/text.h"
+#include "saferl/net/trace_context.h"
 
 namespace saferl::storage {
 namespace {
@@ -134,7 +135,6 @@ class DirectoryObjects final : public Objects {
   const uint64_t max_bytes_;
   const Fd root_, tmp_;
   std::array<std::atomic<bool>, 256> durable_shard_{};
-  std::atomic<uint64_t> next_{0};
 };
 
 Status BadDigest(std::string_view sha256) {
@@ -193,10 +193,12 @@ StatusOr<std::string> DirectoryObjects::Read(int shard, std::string_view sha256)
 
 StatusOr<Temporary> DirectoryObjects::NewTemporary() {
   while (true) {
-    std::string name = Cat(::getpid(), "-", next_.fetch_add(1));
+    // Never a name that was used before: a store that opens locks a leftover, then removes it by
+    // its name, which must not have become another writer's meanwhile.
+    std::string name = net::RandomHex(16);
     Fd file(::openat(tmp_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                      0600));
-    if (!file.ok() && errno == EEXIST) continue;  // of another machine or a dead namesake
+    if (!file.ok() && errno == EEXIST) continue;
     if (!file.ok()) return Error(errno == ENOENT ? EIO : errno, "tmp", "cannot create a file in");
     Temporary temporary(tmp_.get(), std::move(file), std::move(name));
     if (::flock(temporary.fd(), LOCK_EX) != 0) return Error(errno, "tmp", "cannot lock a file in");

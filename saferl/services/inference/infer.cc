@@ -1,14 +1,13 @@
 #include <chrono>
-#include <cstring>
+#include <span>
 
 #include "saferl/base/clock.h"
 #include "saferl/base/text.h"
+#include "saferl/net/http.h"
 #include "saferl/services/inference/model_host.h"
 
 namespace saferl::services {
 namespace {
-
-constexpr int64_t kMostRows = 1 << 14;
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   std::string text = "[";
@@ -34,8 +33,8 @@ Status CheckRequest(const ServedModel& model, const InferRequest& request) {
   if (!one && !many)
     return bad(Cat("input '", input.name, "': shape ", ShapeText(input.shape), "; send [", n,
                    "] or [rows, ", n, "]"));
-  if (many && (input.shape[0] < 1 || input.shape[0] > kMostRows))
-    return bad(Cat("input '", input.name, "': ", input.shape[0], " rows; send 1 to ", kMostRows));
+  if (many && (input.shape[0] < 1 || input.shape[0] > kMaxRows))
+    return bad(Cat("input '", input.name, "': ", input.shape[0], " rows; send 1 to ", kMaxRows));
   for (const OutputWish& output : request.outputs) {
     if (output.name != model.output.name)
       return bad(Cat("output '", output.name, "': unknown; this model's output is '",
@@ -45,6 +44,12 @@ Status CheckRequest(const ServedModel& model, const InferRequest& request) {
           Cat("output '", output.name, "': classification is for labels; a policy has none"));
   }
   return absl::OkStatus();
+}
+
+/// The tensors' bytes as numbers, without a copy: std::string memory is aligned for float, at its
+/// start and at every multiple of 4.
+std::span<const float> Row(const std::string& bytes, size_t row, size_t n) {
+  return {reinterpret_cast<const float*>(bytes.data()) + row * n, n};
 }
 
 Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
@@ -57,24 +62,19 @@ Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
   output->shape.back() = static_cast<int64_t>(n_out);
   output->bytes.resize(rows * n_out * sizeof(float));
   policy::PolicyScratch scratch;
-  std::vector<float> in(n_in), out(n_out);
   for (size_t row = 0; row < rows; ++row) {
-    std::memcpy(in.data(), input.bytes.data() + row * n_in * sizeof(float), n_in * sizeof(float));
-    if (!model.policy->Forward(in, out, &scratch))
+    const std::span<float> out(reinterpret_cast<float*>(output->bytes.data()) + row * n_out, n_out);
+    if (!model.policy->Forward(Row(input.bytes, row, n_in), out, &scratch))
       return absl::InvalidArgumentError(
           Cat("input '", input.name, "': row ", row, " is not finite; send numbers"));
-    std::memcpy(output->bytes.data() + row * n_out * sizeof(float), out.data(),
-                n_out * sizeof(float));
   }
   return absl::OkStatus();
 }
 
-int HttpCode(const Status& status) { return status.ok() ? 200 : 400; }
-
 }  // namespace
 
 StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
-                              telemetry::Transport transport) {
+                              telemetry::Transport transport, int64_t queue_ns) {
   const int64_t start = Nanos();
   InferResponse response;
   Status status = CheckRequest(model, request);
@@ -86,7 +86,8 @@ StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
   }
   ModelStatistics& s = model.statistics;
   model.used_ns.store(computed, std::memory_order_relaxed);
-  model.metrics->Requests(telemetry::Arm::kStable, transport).Add(HttpCode(status));
+  model.metrics->Requests(telemetry::Arm::kStable, transport)
+      .Add(status.ok() ? 200 : net::HttpStatus(status.code()));
   if (!status.ok()) {
     s.fail.Add(Nanos() - start);
     return status;
@@ -100,8 +101,8 @@ StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
                             (static_cast<size_t>(model.output.shape.back()) * sizeof(float)));
   s.inference_count.fetch_add(rows, std::memory_order_relaxed);
   s.execution_count.fetch_add(1, std::memory_order_relaxed);
-  s.success.Add(end - start);
-  s.queue.Add(0);
+  s.success.Add(end - start + queue_ns);
+  s.queue.Add(queue_ns);
   s.compute_input.Add(checked - start);
   s.compute_infer.Add(computed - checked);
   s.compute_output.Add(end - computed);
@@ -109,8 +110,9 @@ StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
   s.last_inference_ms.store(
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count()),
       std::memory_order_relaxed);
+  model.metrics->queue.Observe(1e-9 * static_cast<double>(queue_ns));
   model.metrics->compute.Observe(1e-9 * static_cast<double>(computed - checked));
-  model.metrics->total.Observe(1e-9 * static_cast<double>(end - start));
+  model.metrics->total.Observe(1e-9 * static_cast<double>(end - start + queue_ns));
   model.metrics->batch_size.Observe(static_cast<double>(rows));
   return response;
 }

@@ -160,6 +160,11 @@ Status ReadParameter(JsonReader* reader, Parameter* value) {
         *value = whole;
         return absl::OkStatus();
       }
+      uint64_t large = 0;
+      if (std::from_chars(word.data(), end, large) == std::from_chars_result{end, std::errc()}) {
+        *value = std::string(word);  // an id beyond int64 keeps its digits
+        return absl::OkStatus();
+      }
       double real = 0;
       std::from_chars(word.data(), end, real);
       *value = real;
@@ -297,6 +302,10 @@ Status ReadRequest(JsonReader* reader, InferRequest* request, std::vector<Input>
     if (!seen.insert(key).second) return reader->Fail(Cat("'", JsonEscape(key), "' appears twice"));
     if (key == "id") {
       SAFERL_RETURN_IF_ERROR(reader->String(&request->id));
+    } else if (key == "model_name") {
+      SAFERL_RETURN_IF_ERROR(reader->String(&request->model_name));
+    } else if (key == "model_version") {
+      SAFERL_RETURN_IF_ERROR(reader->String(&request->model_version));
     } else if (key == "parameters") {
       SAFERL_RETURN_IF_ERROR(ReadParameters(reader, &request->parameters));
     } else if (key == "inputs") {

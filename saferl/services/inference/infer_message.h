@@ -64,6 +64,7 @@ struct OutputWish {
 
 struct InferRequest {
   std::string id;
+  std::string model_name, model_version;  ///< in the body, as KServe's client sends it; or empty
   Parameters
       parameters;  ///< sequence_id, sequence_start, sequence_end, priority, timeout [us], ...
   std::vector<Tensor> inputs;

@@ -5,6 +5,7 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/base/hash.h"
+#include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/policy/package.h"
 
@@ -124,6 +125,37 @@ Status ModelHost::Load(const std::string& name, const std::string& version,
   return absl::OkStatus();
 }
 
+Status ModelHost::LoadAll(const std::string& name, ModelSource* source) {
+  SAFERL_RETURN_IF_ERROR(CheckName("model", name));
+  const std::lock_guard<std::mutex> lock(change_);
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<std::string> wanted, source->Versions(name));
+  Table next = *table();
+  Model& model = next[name];
+  const Model old = model;
+  model.versions.clear();
+  model.failed.clear();
+  std::vector<std::shared_ptr<ServedModel>> fresh;
+  for (const std::string& version : wanted) {
+    SAFERL_RETURN_IF_ERROR(CheckName("version", version));
+    SAFERL_ASSIGN_OR_RETURN(const std::string package, source->Read(name, version));
+    const auto before = old.versions.find(version);
+    if (before != old.versions.end() && before->second->sha256 == Sha256Hex(package)) {
+      model.versions[version] = before->second;
+      continue;
+    }
+    SAFERL_ASSIGN_OR_RETURN(fresh.emplace_back(), MakeServed(name, version, package, metrics_));
+  }
+  std::erase_if(model.aliases, [&](const auto& alias) {
+    return std::find(wanted.begin(), wanted.end(), alias.second) == wanted.end();
+  });
+  for (std::shared_ptr<ServedModel>& served : fresh) {
+    SAFERL_RETURN_IF_ERROR(MakeRoom(served->bytes, budget_bytes_, &next));
+    model.versions[served->version] = std::move(served);
+  }
+  Publish(std::move(next));
+  return absl::OkStatus();
+}
+
 Status ModelHost::Unload(const std::string& name, const std::string& version) {
   const std::lock_guard<std::mutex> lock(change_);
   Table next = *table();
@@ -177,6 +209,38 @@ std::shared_ptr<const ServedModel> ModelHost::Find(std::string_view name,
     });
   }
   return found == versions.end() ? nullptr : found->second;
+}
+
+StatusOr<std::shared_ptr<const ServedModel>> ModelHost::Resolve(std::string_view name,
+                                                                std::string_view version) const {
+  std::shared_ptr<const ServedModel> found = Find(name, version);
+  if (found != nullptr) return found;
+  if (!HasModel(name))
+    return absl::NotFoundError(Cat("model '", JsonEscape(name.substr(0, 128)),
+                                   "' is not loaded; the repository index lists what is"));
+  if (version.empty())
+    return absl::UnavailableError(Cat("model '", name, "' has no version that is ready"));
+  return absl::NotFoundError(Cat("model '", name, "' has no version or alias '",
+                                 JsonEscape(version.substr(0, 128)), "' that is ready; it has ",
+                                 Join(Versions(name), ", ")));
+}
+
+StatusOr<std::vector<std::shared_ptr<const ServedModel>>> ModelHost::Matching(
+    std::string_view name, std::string_view version) const {
+  std::vector<std::shared_ptr<const ServedModel>> found;
+  if (!version.empty()) {
+    SAFERL_ASSIGN_OR_RETURN(found.emplace_back(), Resolve(name, version));
+    return found;
+  }
+  std::vector<std::string> names = Names();
+  if (!name.empty()) names.assign(1, std::string(name));
+  for (const std::string& one : names) {
+    for (const std::string& v : Versions(one)) {
+      if (auto model = Find(one, v); model != nullptr) found.push_back(std::move(model));
+    }
+  }
+  if (found.empty() && !name.empty()) return Resolve(name, version).status();
+  return found;
 }
 
 bool ModelHost::HasModel(std::string_view name) const {

@@ -23,6 +23,7 @@
 #include "saferl/base/status.h"
 #include "saferl/policy/policy.h"
 #include "saferl/services/inference/infer_message.h"
+#include "saferl/services/inference/model_source.h"
 #include "saferl/telemetry/catalogue.h"
 
 namespace saferl::services {
@@ -57,6 +58,7 @@ struct ServedModel {
   uint64_t bytes = 0;
   mutable ModelStatistics statistics;
   mutable std::atomic<int64_t> used_ns{0};
+  mutable std::atomic<int64_t> cost_ns{0};  ///< of a request, as measured lately
   std::unique_ptr<telemetry::ModelMetrics> metrics;
   ~ServedModel();
 };
@@ -73,6 +75,10 @@ class ModelHost {
       : metrics_(metrics), budget_bytes_(budget_bytes), table_(std::make_shared<const Table>()) {}
 
   Status Load(const std::string& name, const std::string& version, std::string_view package);
+  /// Every version that the source has, in one swap: new ones are added, changed ones replaced,
+  /// those that are gone unloaded; an unchanged one stays as it is. When one does not verify,
+  /// nothing changes.
+  Status LoadAll(const std::string& name, ModelSource* source);
   /// One version, or all when `version` is empty.
   Status Unload(const std::string& name, const std::string& version = "");
   /// Moves or makes an alias; an empty version removes it.
@@ -80,6 +86,12 @@ class ModelHost {
 
   /// Version, alias, or empty for the default; nullptr when it is not loaded.
   std::shared_ptr<const ServedModel> Find(std::string_view name, std::string_view version) const;
+  /// Find, or kNotFound or kUnavailable with what there is instead.
+  StatusOr<std::shared_ptr<const ServedModel>> Resolve(std::string_view name,
+                                                       std::string_view version) const;
+  /// Every loaded version, of one model or of all ("").
+  StatusOr<std::vector<std::shared_ptr<const ServedModel>>> Matching(
+      std::string_view name, std::string_view version) const;
   bool HasModel(std::string_view name) const;
   /// Loaded versions of a model, oldest first.
   std::vector<std::string> Versions(std::string_view name) const;
@@ -105,11 +117,15 @@ class ModelHost {
   std::atomic<std::shared_ptr<const Table>> table_;
 };
 
+inline constexpr int64_t kMaxRows = 1 << 14;  ///< of one request
+inline constexpr const char* kBackend = "saferl";
+
 /// True for the names and versions that URLs and files may carry.
 bool IsModelName(std::string_view text);
 
 /// Runs a decoded request on a version: shapes checked, every row computed, statistics kept.
+/// `queue_ns`: how long it waited.
 StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
-                              telemetry::Transport transport);
+                              telemetry::Transport transport, int64_t queue_ns = 0);
 
 }  // namespace saferl::services

@@ -54,10 +54,29 @@ void WriteStatistics(const ServedModel& model, JsonWriter* w) {
   w->Key("memory_usage").BeginArray().EndArray().EndObject();
 }
 
+/// {"parameters":{NAME:...}}, which may be absent; {} is what clients send without any.
+Status ReadParameterNames(std::string_view body, std::vector<std::string>* names) {
+  JsonReader reader(body, "body", 32);
+  std::string key;
+  SAFERL_RETURN_IF_ERROR(reader.BeginObject());
+  while (reader.NextKey(&key)) {
+    if (key != "parameters")
+      return reader.Fail(Cat("no field '", JsonEscape(key), "'; use parameters"));
+    SAFERL_RETURN_IF_ERROR(reader.BeginObject());
+    while (reader.NextKey(&key)) {
+      names->push_back(key);
+      SAFERL_RETURN_IF_ERROR(reader.Skip());
+    }
+    SAFERL_RETURN_IF_ERROR(reader.status());
+  }
+  return reader.Finish();
+}
+
 /// The handlers share this; the router keeps it alive.
 class Oip {
  public:
-  Oip(OipOptions options, ModelHost* host) : options_(std::move(options)), host_(host) {}
+  Oip(OipOptions options, Engine* engine)
+      : options_(std::move(options)), engine_(engine), host_(&engine->host()) {}
 
   Response Health(const Request&) const {
     if (!options_.ready()) return Error(503, "the server is not ready");
@@ -89,14 +108,14 @@ class Oip {
   }
 
   Response ModelReady(const Request& request) const {
-    const std::string& name = request.Param("model");
-    if (host_->Find(name, request.Param("version")) == nullptr) {
-      if (host_->HasModel(name) && request.Param("version").empty())
-        return Error(503, Cat("model '", name, "' has no version that is ready"));
-      return Unknown(request);
-    }
-    return Response::Json(
-        JsonWriter().BeginObject().Field("name", name).Field("ready", true).EndObject().Take());
+    return WithModel(request, [&](const ServedModel& model) {
+      return Response::Json(JsonWriter()
+                                .BeginObject()
+                                .Field("name", model.name)
+                                .Field("ready", true)
+                                .EndObject()
+                                .Take());
+    });
   }
 
   Response Config(const Request& request) const {
@@ -105,57 +124,46 @@ class Oip {
   }
 
   Response Statistics(const Request& request) const {
-    const std::string &name = request.Param("model"), &version = request.Param("version");
+    const auto models = host_->Matching(request.Param("model"), request.Param("version"));
+    if (!models.ok()) return Error(models.status());
     JsonWriter w;
     w.BeginObject().Key("model_stats").BeginArray();
-    bool any = false;
-    std::vector<std::string> names = host_->Names();
-    if (!name.empty()) names.assign(1, name);
-    for (const std::string& one : names) {
-      std::vector<std::string> versions = host_->Versions(one);
-      if (!version.empty()) versions.assign(1, version);
-      for (const std::string& v : versions) {
-        const std::shared_ptr<const ServedModel> model = host_->Find(one, v);
-        if (model == nullptr) continue;
-        WriteStatistics(*model, &w);
-        any = true;
-      }
-    }
-    if (!any && !name.empty()) return Unknown(request);
+    for (const auto& model : *models) WriteStatistics(*model, &w);
     return Response::Json(w.EndArray().EndObject().Take());
   }
 
   Response InferRoute(const Request& request) const {
     if (!options_.ready()) return Error(503, "the server is not ready");
-    return WithModel(request, [&](const ServedModel& model) {
-      std::optional<size_t> header;
-      if (const std::string* text = request.headers.Find(kHeaderLength)) {
-        size_t value = 0;
-        const char* end = text->data() + text->size();
-        if (std::from_chars(text->data(), end, value) != std::from_chars_result{end, std::errc()})
-          return Error(400, Cat(kHeaderLength, ": '", JsonEscape(text->substr(0, 40)),
-                                "' is no number of bytes"));
-        header = value;
-      }
-      StatusOr<InferRequest> message =
-          header == 0U ? RawRequest(model, request.body) : DecodeInferRequest(request.body, header);
-      if (!message.ok()) return Error(message.status());
-      if (message->id.empty()) message->id = request.request_id;
-      // Only what the answer's form depends on is kept; the tensors move on.
-      InferRequest form;
-      form.outputs = message->outputs;
-      form.binary_output = message->binary_output;
-      const StatusOr<InferResponse> answer =
-          Infer(model, *std::move(message), telemetry::Transport::kHttp);
-      if (!answer.ok()) return Error(answer.status());
-      EncodedResponse encoded = EncodeInferResponse(*answer, form);
-      Response response = Response::Json(std::move(encoded.body));
-      if (encoded.header_length.has_value()) {
-        response.content_type = "application/octet-stream";
-        response.headers.Set(kHeaderLength, Cat(*encoded.header_length));
-      }
-      return response;
-    });
+    InferCall call;
+    call.model = request.Param("model");
+    call.version = request.Param("version");
+    call.received_ns = request.received_ns;
+    call.deadline_ns = request.deadline_ns > 0 ? request.deadline_ns : INT64_MAX;
+    StatusOr<InferRequest> message = Message(request);
+    if (!message.ok()) return Error(message.status());
+    call.request = *std::move(message);
+    for (const auto& [what, body, path] :
+         {std::tuple{"model_name", &call.request.model_name, &call.model},
+          std::tuple{"model_version", &call.request.model_version, &call.version}}) {
+      if (!body->empty() && !path->empty() && *body != *path)
+        return Error(400, Cat(what, ": the body says '", JsonEscape(*body), "', the path '",
+                              JsonEscape(*path), "'; leave it out of the body"));
+    }
+    if (call.version.empty()) call.version = call.request.model_version;
+    if (call.request.id.empty()) call.request.id = request.request_id;
+    // Only what the answer's form depends on is kept; the tensors move on.
+    InferRequest form;
+    form.outputs = call.request.outputs;
+    form.binary_output = call.request.binary_output;
+    const StatusOr<InferResponse> answer = engine_->Run(std::move(call));
+    if (!answer.ok()) return Error(answer.status());
+    EncodedResponse encoded = EncodeInferResponse(*answer, form);
+    Response response = Response::Json(std::move(encoded.body));
+    if (encoded.header_length.has_value()) {
+      response.content_type = "application/octet-stream";
+      response.headers.Set(kHeaderLength, Cat(*encoded.header_length));
+    }
+    return response;
   }
 
   Response Index(const Request& request) const {
@@ -184,8 +192,12 @@ class Oip {
 
   Response Load(const Request& request) const {
     const std::string& name = request.Param("model");
-    if (!options_.load) return Error(501, "this server loads models from its registry only");
-    const Status status = options_.load(name);
+    std::vector<std::string> parameters;
+    if (!request.body.empty()) {
+      if (const Status status = ReadParameterNames(request.body, &parameters); !status.ok())
+        return Error(status);
+    }
+    const Status status = LoadModel(options_, name, parameters);
     if (!status.ok()) return Error(status);
     return Response::Json(
         JsonWriter().BeginObject().Field("name", name).Field("load", true).EndObject().Take());
@@ -200,25 +212,25 @@ class Oip {
   }
 
  private:
-  Response Unknown(const Request& request) const {
-    const std::string &name = request.Param("model"), &version = request.Param("version");
-    if (!host_->HasModel(name))
-      return Error(
-          404, Cat("model '", name, "' is not loaded; POST /v2/repository/index lists what is"));
-    return Error(404, Cat("model '", name, "' has no version or alias '", version,
-                          "' that is ready; it has ", Join(host_->Versions(name), ", ")));
-  }
-
   template <class Use>
   Response WithModel(const Request& request, const Use& use) const {
-    const std::shared_ptr<const ServedModel> model =
-        host_->Find(request.Param("model"), request.Param("version"));
-    if (model == nullptr) {
-      if (host_->HasModel(request.Param("model")) && request.Param("version").empty())
-        return Error(503, Cat("model '", request.Param("model"), "' has no version that is ready"));
-      return Unknown(request);
-    }
-    return use(*model);
+    const StatusOr<std::shared_ptr<const ServedModel>> model =
+        host_->Resolve(request.Param("model"), request.Param("version"));
+    return model.ok() ? use(**model) : Error(model.status());
+  }
+
+  StatusOr<InferRequest> Message(const Request& request) const {
+    const std::string* text = request.headers.Find(kHeaderLength);
+    if (text == nullptr) return DecodeInferRequest(request.body, std::nullopt);
+    size_t value = 0;
+    const char* end = text->data() + text->size();
+    if (std::from_chars(text->data(), end, value) != std::from_chars_result{end, std::errc()})
+      return absl::InvalidArgumentError(
+          Cat(kHeaderLength, ": '", JsonEscape(text->substr(0, 40)), "' is no number of bytes"));
+    if (value != 0) return DecodeInferRequest(request.body, value);
+    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model,
+                            host_->Resolve(request.Param("model"), request.Param("version")));
+    return RawRequest(*model, request.body);
   }
 
   /// A raw request: the body is the one input's bytes.
@@ -239,6 +251,7 @@ class Oip {
   }
 
   OipOptions options_;
+  Engine* engine_;
   ModelHost* host_;
 };
 
@@ -248,29 +261,44 @@ constexpr const char* kInferSchema =
 }  // namespace
 
 std::vector<std::string> OipExtensions() {
-  return {"binary_tensor_data", "model_configuration", "model_repository", "parameters",
-          "statistics"};
+  return {"binary_tensor_data",  "model_configuration", "model_repository",
+          "parameters",          "schedule_policy",     "sequence",
+          "sequence(string_id)", "statistics"};
+}
+
+Status LoadModel(const OipOptions& options, const std::string& name,
+                 const std::vector<std::string>& parameters) {
+  if (!parameters.empty())
+    return absl::InvalidArgumentError(
+        Cat("parameter '", JsonEscape(parameters[0].substr(0, 80)),
+            "': a model and its configuration come from the server's own store only; send none"));
+  if (!options.load) return absl::UnimplementedError("this server loads models at its start only");
+  return options.load(name);
+}
+
+std::string ConfigTypeName(DataType type) {
+  return type == DataType::kBytes ? "TYPE_STRING" : Cat("TYPE_", Name(type));
 }
 
 std::string ModelConfigJson(const ServedModel& model) {
   JsonWriter w;
   const auto tensor = [&w](const char* key, const TensorSpec& spec) {
     w.Key(key).BeginArray().BeginObject().Field("name", spec.name);
-    w.Field("data_type", Cat("TYPE_", Name(spec.type)));
+    w.Field("data_type", ConfigTypeName(spec.type));
     w.Key("dims").BeginArray();
     for (size_t i = 1; i < spec.shape.size(); ++i) w.Value(spec.shape[i]);
     w.EndArray().EndObject().EndArray();
   };
   w.BeginObject().Field("name", model.name).Field("platform", model.platform);
-  w.Field("backend", "saferl").Field("max_batch_size", 1 << 14);
+  w.Field("backend", kBackend).Field("max_batch_size", kMaxRows);
   tensor("input", model.input);
   tensor("output", model.output);
   w.Key("version_policy").BeginObject().Key("all").BeginObject().EndObject().EndObject();
   return w.EndObject().Take();
 }
 
-void AddOipRoutes(const OipOptions& options, ModelHost* host, net::Router* router) {
-  const auto oip = std::make_shared<const Oip>(options, host);
+void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router) {
+  const auto oip = std::make_shared<const Oip>(options, engine);
   const auto add = [&](Method method, std::string pattern, std::string id, std::string summary,
                        Response (Oip::*handler)(const Request&) const, net::Run run) {
     net::Route route;
@@ -280,7 +308,13 @@ void AddOipRoutes(const OipOptions& options, ModelHost* host, net::Router* route
     route.summary = std::move(summary);
     route.tag = "Open Inference Protocol";
     route.run = run;
-    route.handler = [oip, handler](const Request& request) { return ((*oip).*handler)(request); };
+    // tritonclient's aio client says that it takes gzip, and unpacks only what infer answers.
+    const bool compress = handler == &Oip::InferRoute;
+    route.handler = [oip, handler, compress](const Request& request) {
+      Response response = ((*oip).*handler)(request);
+      response.compress = compress;
+      return response;
+    };
     if (handler == &Oip::InferRoute) {
       route.request_schema = kInferSchema;
       route.max_body_bytes = kMaxBody;

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "saferl/net/router.h"
-#include "saferl/services/inference/model_host.h"
+#include "saferl/services/inference/engine.h"
 
 namespace saferl::services {
 
@@ -23,10 +23,16 @@ struct OipOptions {
   std::function<Status(const std::string& name)> load;
 };
 
-void AddOipRoutes(const OipOptions& options, ModelHost* host, net::Router* router);
+void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router);
 
 /// The extensions that are really there; served by REST and gRPC.
 std::vector<std::string> OipExtensions();
+/// Repository load, of a request with parameters of these names: what it says of the model's files
+/// is refused, a model comes from the source alone.
+Status LoadModel(const OipOptions& options, const std::string& name,
+                 const std::vector<std::string>& parameters);
+/// "TYPE_FP32"; BYTES is TYPE_STRING there.
+std::string ConfigTypeName(DataType type);
 /// Model configuration as Triton's clients read it.
 std::string ModelConfigJson(const ServedModel& model);
 

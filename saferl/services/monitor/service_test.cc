@@ -137,10 +137,15 @@ TEST_F(MonitorServiceTest, TheStreamTellsTheRobotAndThenEveryDecision) {
   for (size_t k = 0; k < sent.size(); ++k) {
     control::Decision got;
     ASSERT_TRUE(control::DecodeDecision({2, 3}, frame(0x82), &got).ok());
-    if (last != 0) EXPECT_EQ(got.input.sequence, last + 1);
+    if (last != 0) {
+      EXPECT_EQ(got.input.sequence, last + 1);
+    }
     last = got.input.sequence;
-    for (const control::Decision& d : sent)
-      if (d.input.sequence == last) EXPECT_EQ(d.command.u, got.command.u);
+    for (const control::Decision& d : sent) {
+      if (d.input.sequence == last) {
+        EXPECT_EQ(d.command.u, got.command.u);
+      }
+    }
     if (last == sent.back().input.sequence) break;
   }
   EXPECT_GE(last, sent.front().input.sequence);

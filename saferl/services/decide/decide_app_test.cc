@@ -1,0 +1,112 @@
+// Decisions through the whole program, with curl.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+#include "saferl/base/file.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+#include "saferl/control/workload.h"
+#include "saferl/services/app.h"
+
+namespace saferl::services {
+namespace {
+
+using testing::HasSubstr;
+
+class DecideAppTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "decide_" +
+              testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    ServiceConfig config;
+    config.data_dir = folder_;
+    config.api.port = config.inference_server.port = 0;
+    auto app = App::Start(config, {"0.1.0", "abc"}, {});
+    ASSERT_TRUE(app.ok()) << app.status();
+    app_ = *std::move(app);
+  }
+  void TearDown() override {
+    app_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  /// One request of a robot, in a file.
+  std::string RequestFile(const std::string& type, const std::string& id) {
+    const auto safety = safety::LoadSafetyModel(type);
+    EXPECT_TRUE(safety.ok()) << safety.status();
+    control::Workload workload((*safety)->robot);
+    const std::string path = Cat(folder_, "/", id, ".json");
+    EXPECT_TRUE(
+        WriteFileAtomic(path, EncodeDecideRequest(*(*safety)->robot, id, workload.Next())).ok());
+    return path;
+  }
+  static std::string Run(const std::string& command) {
+    FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+    std::string output;
+    std::array<char, 4096> buffer{};
+    while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
+      output.append(buffer.data(), n);
+    EXPECT_EQ(pclose(pipe), 0) << output;
+    return output;
+  }
+  std::string Curl(const std::string& arguments) {
+    return Run(Cat("curl -sS --max-time 20 -w ' %{http_code}' ", arguments));
+  }
+  std::string Url(const char* path) {
+    return Cat("http://127.0.0.1:", app_->inference_port(), path);
+  }
+
+  std::string folder_;
+  std::unique_ptr<App> app_;
+};
+
+TEST_F(DecideAppTest, OneCurlGivesADecisionOfEveryRobot) {
+  for (const char* type : {"wheelchair", "arm7", "exoskeleton"}) {
+    const std::string answer = Curl(Cat(Url("/inference"), " -d @", RequestFile(type, type)));
+    ASSERT_TRUE(answer.ends_with(" 200")) << answer;
+    const auto json = ParseJson(answer.substr(0, answer.size() - 4), "answer");
+    ASSERT_TRUE(json.ok()) << json.status();
+    EXPECT_EQ(json->Find("mode")->text(), "nominal") << answer;
+    EXPECT_EQ(json->Find("command")->Find("valid_for_ns")->AsInt64().value_or(0) > 0, true);
+    EXPECT_FALSE(json->Find("margins")->entries().empty());
+  }
+  const std::string again = Curl(Cat(Url("/inference"), " -d @", folder_, "/arm7.json"));
+  EXPECT_THAT(again, HasSubstr(R"("mode":"controlled_stop","reason":"clock_backward")"));
+}
+
+TEST_F(DecideAppTest, ABatchAnswersEachRobotAndAFaultOfOneIsItsOwn) {
+  const auto chair = ReadFile(RequestFile("wheelchair", "a"));
+  const auto arm = ReadFile(RequestFile("arm7", "b"));
+  std::string tank = *arm;
+  tank.replace(tank.find("arm7"), 4, "tank").replace(tank.find("\"b\""), 3, "\"c\"");
+  const std::string path = folder_ + "/batch.json";
+  ASSERT_TRUE(
+      WriteFileAtomic(path, Cat(R"({"requests":[)", *chair, ",", tank, ",", *arm, "]}")).ok());
+  const std::string answer = Curl(Cat(Url("/inference/batch"), " -d @", path));
+  ASSERT_TRUE(answer.ends_with(" 200")) << answer;
+  const auto json = ParseJson(answer.substr(0, answer.size() - 4), "answer");
+  ASSERT_TRUE(json.ok());
+  const auto& decisions = json->Find("decisions")->items();
+  ASSERT_EQ(decisions.size(), 3u);
+  EXPECT_EQ(decisions[0].Find("mode")->text(), "nominal");
+  EXPECT_THAT(decisions[1].Find("error")->Find("detail")->text(), HasSubstr("'tank' is no robot"));
+  EXPECT_EQ(decisions[2].Find("robot")->text(), "b");
+}
+
+TEST_F(DecideAppTest, ErrorsAreProblemsAndTheDocumentNamesTheRoutes) {
+  const std::string bad = Curl(Cat(Url("/inference"), " -d '{\"robot\":\"a\",\"tyqe\":\"arm7\"}'"));
+  EXPECT_THAT(bad, HasSubstr("tyqe: unknown; did you mean 'type'?"));
+  EXPECT_TRUE(bad.ends_with(" 400")) << bad;
+  EXPECT_TRUE(Curl(Url("/inference")).ends_with(" 405"));
+  const auto document = ParseJson(Run(Cat("curl -sS ", Url("/openapi.json"))), "openapi");
+  ASSERT_TRUE(document.ok()) << document.status();
+  for (const char* path : {"/inference", "/inference/batch"})
+    EXPECT_NE(document->Find("paths")->Find(path), nullptr) << path;
+}
+
+}  // namespace
+}  // namespace saferl::services

@@ -1,0 +1,93 @@
+#include "saferl/services/decide/decide_service.h"
+
+#include "saferl/base/clock.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+#include "saferl/services/decide/decide_message.h"
+
+namespace saferl::services {
+namespace {
+
+using net::Request;
+using net::Response;
+
+constexpr size_t kMaxRequest = 64 << 10;  // 360 beams and 32 body parts take about 12 KiB
+
+std::string Batched(std::string_view item_schema, std::string_view name, int most) {
+  return Cat(R"({"type":"object","additionalProperties":false,"required":[")", name,
+             R"("],"properties":{")", name, R"(":{"type":"array","minItems":1,"maxItems":)", most,
+             R"(,"items":)", item_schema, "}}}");
+}
+
+}  // namespace
+
+DecideService::DecideService(DecideOptions options, const ModelHost* models, telemetry::Metrics*)
+    : options_(std::move(options)), sessions_(options_.sessions, models) {}
+
+bool DecideService::TooLate(const Request& request) const {
+  return Nanos() - request.received_ns > FromSeconds(options_.most_wait_s);
+}
+
+Response DecideService::Decide(const Request& request) {
+  if (TooLate(request))
+    return net::Problem(request, 503, "",
+                        "the request waited too long to be of use; send the next");
+  const StatusOr<DecideRequest> decoded = DecodeDecideRequest(request.body);
+  if (!decoded.ok()) return net::Problem(request, decoded.status());
+  const auto decided = sessions_.Decide(*decoded);
+  if (!decided.ok()) return net::Problem(request, decided.status());
+  const Decided& d = **decided;
+  return Response::Json(EncodeDecisionJson(d.session->robot(), d.head, d.decision));
+}
+
+Response DecideService::Batch(const Request& request) {
+  if (TooLate(request))
+    return net::Problem(request, 503, "",
+                        "the request waited too long to be of use; send the next");
+  const auto decoded = DecodeDecideBatch(request.body, options_.max_batch);
+  if (!decoded.ok()) return net::Problem(request, decoded.status());
+  JsonWriter w;
+  w.BeginObject().Key("decisions").BeginArray();
+  for (const DecideRequest& one : *decoded) {
+    const auto decided = sessions_.Decide(one);
+    if (decided.ok()) {
+      const Decided& d = **decided;
+      w.Raw(EncodeDecisionJson(d.session->robot(), d.head, d.decision));
+      continue;
+    }
+    w.BeginObject().Field("robot", one.robot).Key("error").BeginObject();
+    w.Field("status", net::HttpStatus(decided.status().code()));
+    w.Field("detail", Cat(decided.status().message())).EndObject().EndObject();
+  }
+  return Response::Json(w.EndArray().EndObject().Take());
+}
+
+void DecideService::AddRoutes(net::Router* router) {
+  net::Route one;
+  one.method = net::Method::kPost;
+  one.pattern = "/inference";
+  one.operation_id = "decide";
+  one.summary = "One tick of one robot: observation and the person's command in, Decision out";
+  one.tag = "decisions";
+  one.run = net::Run::kControl;
+  one.request_schema = DecideRequestSchema();
+  one.response_schema = DecisionSchema();
+  one.errors = {404, 409, 429};
+  one.max_body_bytes = kMaxRequest;
+  one.handler = [this](const Request& request) { return Decide(request); };
+  router->Add(std::move(one));
+  net::Route batch;
+  batch.method = net::Method::kPost;
+  batch.pattern = "/inference/batch";
+  batch.operation_id = "decideBatch";
+  batch.summary = "One tick each of several robots; each has its Decision or its error";
+  batch.tag = "decisions";
+  batch.run = net::Run::kControl;
+  batch.request_schema = Batched(DecideRequestSchema(), "requests", options_.max_batch);
+  batch.response_schema = Batched(R"({"type":"object"})", "decisions", options_.max_batch);
+  batch.max_body_bytes = kMaxRequest * static_cast<size_t>(options_.max_batch);
+  batch.handler = [this](const Request& request) { return Batch(request); };
+  router->Add(std::move(batch));
+}
+
+}  // namespace saferl::services

@@ -1,0 +1,298 @@
+#include "saferl/services/decide/sessions.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/data_path.h"
+#include "saferl/base/log.h"
+#include "saferl/base/text.h"
+#include "saferl/control/tick_data.h"
+#include "saferl/control/tick_settings.h"
+#include "saferl/net/trace_context.h"
+
+namespace saferl::services {
+namespace {
+
+constexpr size_t kMaxLatched = 100'000;  // robots that are remembered as stopped
+constexpr const char* kTightened[] = {"limits.max_state_age_ns",  "limits.max_people_age_ns",
+                                      "limits.max_lidar_age_ns",  "limits.max_human_age_ns",
+                                      "limits.max_policy_age_ns", "limits.degraded_speed",
+                                      "arbitration.authority_cap"};
+
+/// Settings that the robot side may make stricter, never looser.
+Status Tighten(const std::vector<std::pair<std::string, double>>& limits,
+               control::TickModel* model) {
+  auto settings = control::TickSettings(*model);
+  for (const auto& [name, value] : limits) {
+    if (std::find(std::begin(kTightened), std::end(kTightened), name) == std::end(kTightened))
+      return absl::InvalidArgumentError(
+          Cat("limits.", name, ": not a setting that can be tightened; these are: ",
+              Join({std::begin(kTightened), std::end(kTightened)}, ", ")));
+    const double now = std::stod(settings[name]);
+    if (!(value <= now))
+      return absl::InvalidArgumentError(Cat("limits.", name, ": ", value, " is above ", now,
+                                            "; a request can only tighten, so give less"));
+    settings[name] = name.ends_with("_ns") ? Cat(static_cast<int64_t>(value)) : Cat(value);
+  }
+  SAFERL_RETURN_IF_ERROR(control::ApplyTickSettings(settings, model));
+  return control::Validate(*model);
+}
+
+Status Conflict(std::string_view robot, std::string_view field, std::string_view has,
+                std::string_view asked) {
+  return absl::AbortedError(Cat(
+      field, ": the session of robot '", robot, "' has '", has, "', not '", asked,
+      "'; leave the field out, or end the session first (DELETE /api/v1/sessions/", robot, ")"));
+}
+
+}  // namespace
+
+Session::Session(SessionInfo info, control::TickModel model,
+                 std::shared_ptr<const ServedModel> served)
+    : info_(std::move(info)),
+      model_(std::move(model)),
+      served_(std::move(served)),
+      data_(control::Prepare(model_)),
+      used_ns_(Nanos()) {}
+
+SessionInfo Session::info() const {
+  const std::lock_guard lock(mutex_);
+  return info_;
+}
+
+StatusOr<std::shared_ptr<const safety::SafetyModel>> Sessions::SafetyOf(const std::string& type) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = types_.find(type);
+    if (known != types_.end()) return known->second;
+  }
+  const std::string own = Cat(options_.robots_dir, "/", type, ".yaml");
+  const bool is_own = !options_.robots_dir.empty() && std::filesystem::exists(own);
+  if (!is_own) {
+    const std::vector<std::string> names = ListNames("robots", ".yaml");
+    if (std::find(names.begin(), names.end(), type) == names.end())
+      return absl::InvalidArgumentError(
+          Cat("type: '", type, "' is no robot; use ", Join(names, ", "),
+              ", or put its file into the service's data folder as robots/", type, ".yaml"));
+  }
+  SAFERL_ASSIGN_OR_RETURN(auto loaded, safety::LoadSafetyModel(is_own ? own : type));
+  const std::lock_guard lock(mutex_);
+  return types_.emplace(type, std::move(loaded)).first->second;
+}
+
+StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
+  if (p.type.empty())
+    return absl::InvalidArgumentError(
+        Cat("type: is missing, and robot '", p.robot,
+            "' has no session yet; give wheelchair, arm7, exoskeleton or a robot file's name"));
+  SAFERL_ASSIGN_OR_RETURN(auto safety, SafetyOf(p.type));
+  std::shared_ptr<const ServedModel> served;
+  if (!p.model.empty()) {
+    served = models_->Find(p.model, p.version);
+    if (served == nullptr)
+      return absl::NotFoundError(Cat("model: '", p.model, "' version '", p.version,
+                                     "' is not loaded; GET /v2/models lists what is"));
+  }
+  SAFERL_ASSIGN_OR_RETURN(
+      control::TickModel model,
+      control::MakeTickModel(std::move(safety), served == nullptr ? nullptr : served->policy));
+  SAFERL_RETURN_IF_ERROR(Tighten(p.limits, &model));
+  SessionInfo info;
+  info.id = net::RandomHex(8);
+  info.robot = p.robot;
+  info.type = p.type;
+  info.model = p.model;
+  info.version = p.version;
+  info.served_version = served == nullptr ? "" : served->version;
+  info.policy_sha256 = served == nullptr ? "" : served->sha256;
+  info.created_ns = info.used_ns = WallNanos();
+  auto session = std::make_shared<Session>(std::move(info), std::move(model), std::move(served));
+  session->parameters_ = p;
+  return session;
+}
+
+/// With the table's lock: no tick runs on it any more, and its latched stop stays with the robot.
+void Sessions::Retire(Session* session) {
+  const std::lock_guard lock(session->mutex_);
+  session->ended_ = true;
+  const safety::LatchData& latch = session->data_->latch;
+  if (latch.mode == safety::Mode::kProtectiveStop) {
+    latched_[session->info_.robot] = latch.reason;
+  } else {
+    latched_.erase(session->info_.robot);
+  }
+}
+
+/// With the table's lock: ends the longest unused session that no tick holds.
+Status Sessions::MakeRoom() {
+  if (by_robot_.size() < options_.max_sessions) return absl::OkStatus();
+  auto oldest = by_robot_.end();
+  for (auto i = by_robot_.begin(); i != by_robot_.end(); ++i) {
+    if (i->second.use_count() > 1) continue;
+    if (oldest == by_robot_.end() || i->second->used_ns_ < oldest->second->used_ns_) oldest = i;
+  }
+  if (oldest == by_robot_.end() || latched_.size() >= kMaxLatched)
+    return absl::ResourceExhaustedError(
+        Cat("robot: ", by_robot_.size(),
+            " sessions are in use; raise inference.max_sessions or end one"));
+  Retire(oldest->second.get());
+  by_robot_.erase(oldest);
+  return absl::OkStatus();
+}
+
+StatusOr<std::shared_ptr<Session>> Sessions::Insert(std::shared_ptr<Session> session) {
+  const std::lock_guard lock(mutex_);
+  const std::string robot = session->info_.robot;
+  const auto there = by_robot_.find(robot);
+  if (there != by_robot_.end())
+    return absl::AlreadyExistsError(
+        Cat("robot: '", robot, "' has a session already; end it first"));
+  SAFERL_RETURN_IF_ERROR(MakeRoom());
+  if (const auto stopped = latched_.find(robot); stopped != latched_.end()) {
+    session->data_->latch.mode = session->info_.mode = safety::Mode::kProtectiveStop;
+    session->data_->latch.reason = session->info_.reason = stopped->second;
+  }
+  by_robot_.emplace(robot, session);
+  return session;
+}
+
+StatusOr<SessionInfo> Sessions::Create(const SessionParameters& parameters) {
+  SAFERL_ASSIGN_OR_RETURN(auto made, Make(parameters));
+  SAFERL_ASSIGN_OR_RETURN(const auto session, Insert(std::move(made)));
+  return session->info();
+}
+
+StatusOr<std::shared_ptr<Session>> Sessions::Get(const DecideRequest& request) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = by_robot_.find(request.robot);
+      if (found != by_robot_.end()) {
+        const std::shared_ptr<Session>& session = found->second;
+        const SessionParameters& has = session->parameters_;
+        if (!request.type.empty() && request.type != has.type)
+          return Conflict(request.robot, "type", has.type, request.type);
+        if (!request.model.empty() && request.model != has.model)
+          return Conflict(request.robot, "model.name", has.model, request.model);
+        if (!request.version.empty() && request.version != has.version)
+          return Conflict(request.robot, "model.version", has.version, request.version);
+        if (!request.limits.empty() && request.limits != has.limits)
+          return Conflict(request.robot, "limits", "other limits", "these");
+        session->used_ns_ = Nanos();
+        return session;
+      }
+    }
+    SAFERL_ASSIGN_OR_RETURN(auto made, Make({request.robot, request.type, request.model,
+                                             request.version, request.limits}));
+    SAFERL_RETURN_IF_ERROR(CheckShape(made->robot(), request));  // a refused request makes nothing
+    StatusOr<std::shared_ptr<Session>> session = Insert(std::move(made));
+    if (session.ok() || session.status().code() != absl::StatusCode::kAlreadyExists) return session;
+  }
+  return absl::AbortedError("robot: its session is made and ended at the same time; try again");
+}
+
+/// With the session's lock: what its version or alias names now. What was unloaded stays.
+void Sessions::TakeModel(Session* session) const {
+  SessionInfo& info = session->info_;
+  if (info.model.empty()) return;
+  auto now = models_->Find(info.model, info.version);
+  if (now == nullptr || now == session->served_ || now == session->refused_) return;
+  control::TickModel next = session->model_;
+  next.policy = now->policy;
+  if (const Status fits = control::Validate(next); !fits.ok()) {
+    Log(LogLevel::kError, "model not taken over",
+        {{"robot", info.robot}, {"version", now->version}, {"why", Cat(fits.message())}});
+    session->refused_ = std::move(now);
+    return;
+  }
+  session->model_ = std::move(next);
+  session->data_->policy_id = control::PolicyId(now->policy.get());
+  info.served_version = now->version;
+  info.policy_sha256 = now->sha256;
+  session->served_ = std::move(now);
+}
+
+StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    SAFERL_ASSIGN_OR_RETURN(const auto session, Get(request));
+    SAFERL_RETURN_IF_ERROR(CheckShape(session->robot(), request));
+    auto decided = std::make_unique<Decided>();
+    const std::lock_guard lock(session->mutex_);
+    if (session->ended_) continue;  // between Get and the lock: the next one has its latch
+    TakeModel(session.get());
+    SessionInfo& info = session->info_;
+    control::TickInput input = request.input;
+    ++info.ticks;
+    if (!request.has_sequence) input.sequence = info.ticks;
+    control::Tick(session->model_, input, session->data_.get(), &decided->decision);
+    info.mode = decided->decision.command.mode;
+    info.reason = decided->decision.command.reason;
+    info.used_ns = WallNanos();
+    decided->session = session;
+    decided->head = {Cat(info.id, "-", info.ticks),
+                     info.robot,
+                     info.type,
+                     info.id,
+                     info.model,
+                     info.served_version};
+    if (on_decision) on_decision(*decided, session->model_);
+    return decided;
+  }
+  return absl::AbortedError("robot: its session is ended again and again; try again");
+}
+
+StatusOr<SessionInfo> Sessions::Find(const std::string& robot) const {
+  std::shared_ptr<Session> session;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_robot_.find(robot);
+    if (found == by_robot_.end())
+      return absl::NotFoundError(
+          Cat("robot '", robot, "' has no session; its first tick makes one"));
+    session = found->second;
+  }
+  return session->info();
+}
+
+Status Sessions::End(const std::string& robot) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_robot_.find(robot);
+  if (found == by_robot_.end())
+    return absl::NotFoundError(Cat("robot '", robot, "' has no session; nothing to end"));
+  Retire(found->second.get());
+  by_robot_.erase(found);
+  return absl::OkStatus();
+}
+
+std::vector<SessionInfo> Sessions::List() const {
+  std::vector<std::shared_ptr<Session>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [robot, session] : by_robot_) all.push_back(session);
+  }
+  std::vector<SessionInfo> infos;
+  infos.reserve(all.size());
+  for (const auto& session : all) infos.push_back(session->info());
+  return infos;
+}
+
+void Sessions::EndSilent(int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  for (auto i = by_robot_.begin(); i != by_robot_.end();) {
+    const bool silent = now_ns - i->second->used_ns_ > FromSeconds(options_.ttl_s);
+    if (!silent || i->second.use_count() > 1) {
+      ++i;
+      continue;
+    }
+    Retire(i->second.get());
+    i = by_robot_.erase(i);
+  }
+}
+
+size_t Sessions::size() const {
+  const std::lock_guard lock(mutex_);
+  return by_robot_.size();
+}
+
+}  // namespace saferl::services

@@ -1,0 +1,117 @@
+#pragma once
+// Sessions: one robot's Tick between requests. A robot's first request makes its session (robot
+// type, policy, settings that the robot side tightens); the next ones continue it: warm start, last
+// command, belief, latches.
+//
+// Bounded: at most `max_sessions`; above it, and after `ttl_s` of silence, the longest unused goes.
+// A stop that is latched does not go with it: the robot's next session starts in that stop and
+// needs the person's acknowledgement, as if it had never ended. A session that starts while its
+// robot moves starts as saferl_rt does: nothing is proved yet, so the robot is told to stand still.
+// A model that is replaced or whose alias moves is taken over between two ticks; one that is
+// unloaded stays with the sessions that use it.
+// Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the session
+// was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
+// different robots run at the same time, of one robot one after the other. RT: the Tick is.
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "saferl/base/status.h"
+#include "saferl/control/tick.h"
+#include "saferl/services/decide/decide_message.h"
+#include "saferl/services/inference/model_host.h"
+
+namespace saferl::services {
+
+/// What a session was made from, and what it is now.
+struct SessionInfo {
+  std::string id, robot, type, model, version;  ///< version: as asked for (may be an alias)
+  std::string served_version;                   ///< the one that runs
+  std::string policy_sha256;
+  uint64_t ticks = 0;
+  safety::Mode mode = safety::Mode::kNominal;
+  safety::Reason reason = safety::Reason::kNone;
+  int64_t created_ns = 0, used_ns = 0;  ///< wall clock
+};
+
+struct SessionParameters {
+  std::string robot, type, model, version;
+  std::vector<std::pair<std::string, double>> limits;
+};
+
+class Session {
+ public:
+  Session(SessionInfo info, control::TickModel model, std::shared_ptr<const ServedModel> served);
+  const robot::RobotModel& robot() const { return *model_.safety->robot; }
+  SessionInfo info() const;
+
+ private:
+  friend class Sessions;
+  mutable std::mutex mutex_;
+  SessionInfo info_;
+  SessionParameters parameters_;
+  control::TickModel model_;
+  std::shared_ptr<const ServedModel> served_, refused_;
+  std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_;
+  bool ended_ = false;
+  int64_t used_ns_ = 0;  ///< monotonic; the table's lock
+};
+
+struct SessionOptions {
+  size_t max_sessions = 256;
+  double ttl_s = 600;
+  std::string robots_dir;  ///< searched for TYPE.yaml before the files that come with saferl
+};
+
+/// One decision as it left.
+struct Decided {
+  std::shared_ptr<const Session> session;  ///< for its robot()
+  DecisionHead head;
+  control::Decision decision;
+};
+
+class Sessions {
+ public:
+  Sessions(SessionOptions options, const ModelHost* models)
+      : options_(std::move(options)), models_(models) {}
+
+  /// Called after every tick, on its thread: must not wait.
+  std::function<void(const Decided&, const control::TickModel&)> on_decision;
+
+  /// Finds or makes the robot's session and runs one tick.
+  StatusOr<std::unique_ptr<Decided>> Decide(const DecideRequest& request);
+
+  /// kAlreadyExists when the robot has one.
+  StatusOr<SessionInfo> Create(const SessionParameters& parameters);
+  StatusOr<SessionInfo> Find(const std::string& robot) const;
+  /// Ends it; a latched stop stays with the robot.
+  Status End(const std::string& robot);
+  std::vector<SessionInfo> List() const;  ///< by robot
+  /// Ends what was silent for longer than ttl_s.
+  void EndSilent(int64_t now_ns);
+  size_t size() const;
+
+ private:
+  StatusOr<std::shared_ptr<Session>> Get(const DecideRequest& request);
+  StatusOr<std::shared_ptr<Session>> Make(const SessionParameters& parameters);
+  StatusOr<std::shared_ptr<Session>> Insert(std::shared_ptr<Session> session);
+  StatusOr<std::shared_ptr<const safety::SafetyModel>> SafetyOf(const std::string& type);
+  Status MakeRoom();
+  void Retire(Session* session);
+  void TakeModel(Session* session) const;
+
+  const SessionOptions options_;
+  const ModelHost* models_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Session>, std::less<>> by_robot_;
+  /// Robots whose last session ended in a latched stop.
+  std::map<std::string, safety::Reason, std::less<>> latched_;
+  std::map<std::string, std::shared_ptr<const safety::SafetyModel>, std::less<>> types_;
+};
+
+}  // namespace saferl::services

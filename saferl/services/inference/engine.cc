@@ -1,0 +1,311 @@
+#include "saferl/services/inference/engine.h"
+
+#include <algorithm>
+#include <semaphore>
+#include <vector>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/json.h"
+#include "saferl/base/text.h"
+
+namespace saferl::services {
+namespace {
+
+Status BadParameter(std::string_view name, std::string_view want) {
+  return absl::InvalidArgumentError(Cat("parameter '", name, "': ", want));
+}
+
+/// A whole number, or `value` as it was when the parameter is absent.
+Status ReadWhole(const Parameters& parameters, const std::string& name, int64_t* value) {
+  const auto at = parameters.find(name);
+  if (at == parameters.end()) return absl::OkStatus();
+  const auto* number = std::get_if<int64_t>(&at->second);
+  if (number == nullptr || *number < 0) return BadParameter(name, "send a whole number from 0 on");
+  *value = *number;
+  return absl::OkStatus();
+}
+
+Status ReadTruth(const Parameters& parameters, const std::string& name, bool* value) {
+  const auto at = parameters.find(name);
+  if (at == parameters.end()) return absl::OkStatus();
+  const bool* truth = std::get_if<bool>(&at->second);
+  if (truth == nullptr) return BadParameter(name, "send true or false");
+  *value = *truth;
+  return absl::OkStatus();
+}
+
+/// Number or text; 0 and "" are no sequence.
+Status ReadSequenceId(const Parameters& parameters, std::string* id) {
+  const auto at = parameters.find("sequence_id");
+  if (at == parameters.end()) return absl::OkStatus();
+  if (const auto* text = std::get_if<std::string>(&at->second)) {
+    if (text->size() > 128) return BadParameter("sequence_id", "send at most 128 bytes");
+    *id = *text;
+    return absl::OkStatus();
+  }
+  const auto* number = std::get_if<int64_t>(&at->second);
+  if (number == nullptr || *number < 0)
+    return BadParameter("sequence_id", "send a text or a whole number from 0 on");
+  if (*number != 0) *id = Cat(*number);
+  return absl::OkStatus();
+}
+
+Status TooLate(std::string_view why) {
+  return absl::DeadlineExceededError(
+      Cat("deadline: ", why, "; give more time or send less at once"));
+}
+
+Status QueueFull(int most) {
+  return absl::ResourceExhaustedError(
+      Cat("queue: ", most, " requests of this rank or before it wait already; send less at once"));
+}
+
+}  // namespace
+
+Engine::Engine(ModelHost* host, const EngineOptions& options) : host_(host), options_(options) {
+  if (options_.slots <= 0)
+    options_.slots = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  worker_ = std::thread([this] { Work(); });
+}
+
+Engine::~Engine() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  worker_.join();
+}
+
+size_t Engine::waiting() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return queue_.size();
+}
+
+size_t Engine::sequences() const {
+  const std::lock_guard<std::mutex> lock(sequence_mutex_);
+  return sequences_.size();
+}
+
+bool Engine::Before::operator()(const std::unique_ptr<Job>& a,
+                                const std::unique_ptr<Job>& b) const {
+  if (a->priority != b->priority) return a->priority < b->priority;
+  if (a->deadline_ns != b->deadline_ns) return a->deadline_ns < b->deadline_ns;
+  return a->arrival < b->arrival;
+}
+
+void Engine::ForgetIdle(int64_t now_ns) {
+  const auto idle = static_cast<int64_t>(options_.sequence_idle_s * 1e9);
+  for (auto at = sequences_.begin(); at != sequences_.end();) {
+    if (now_ns - at->second.used_ns < idle) {
+      ++at;
+      continue;
+    }
+    at->second.model->metrics->evicted_idle.Add();
+    at = sequences_.erase(at);
+  }
+}
+
+StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::string& id, bool start,
+                                                                  bool end, const InferCall& call) {
+  const int64_t now = Nanos();
+  const std::pair<std::string, std::string> key{call.model, id};
+  const std::lock_guard<std::mutex> lock(sequence_mutex_);
+  if (start) {
+    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model,
+                            host_->Resolve(call.model, call.version));
+    if (end) {
+      sequences_.erase(key);
+      return model;
+    }
+    if (static_cast<int>(sequences_.size()) >= options_.max_sequences) ForgetIdle(now);
+    if (static_cast<int>(sequences_.size()) >= options_.max_sequences && !sequences_.contains(key))
+      return absl::ResourceExhaustedError(Cat(
+          "sequence_id: ", options_.max_sequences,
+          " sequences are open; end some, or let them idle for ", options_.sequence_idle_s, " s"));
+    sequences_[key] = {model, now};
+    return model;
+  }
+  const auto at = sequences_.find(key);
+  const auto idle = static_cast<int64_t>(options_.sequence_idle_s * 1e9);
+  if (at != sequences_.end() && now - at->second.used_ns >= idle) {
+    at->second.model->metrics->evicted_idle.Add();
+    sequences_.erase(at);
+    return absl::InvalidArgumentError(Cat("sequence_id: '", JsonEscape(id), "' of model '",
+                                          call.model, "' was idle for ", options_.sequence_idle_s,
+                                          " s and is lost; begin it with sequence_start"));
+  }
+  if (at == sequences_.end())
+    return absl::InvalidArgumentError(
+        Cat("sequence_id: '", JsonEscape(id), "' of model '", call.model,
+            "' is not open here; its first request must carry sequence_start"));
+  const std::shared_ptr<const ServedModel> model = at->second.model;
+  if (!call.version.empty() && call.version != model->version) {
+    const std::shared_ptr<const ServedModel> named = host_->Find(call.model, call.version);
+    const bool alias = named != nullptr && named->version != call.version;
+    if (!alias)
+      return absl::InvalidArgumentError(Cat("sequence_id: '", JsonEscape(id), "' began on version ",
+                                            model->version, "; name that one or none"));
+  }
+  at->second.used_ns = now;
+  if (end) sequences_.erase(at);
+  return model;
+}
+
+StatusOr<std::shared_ptr<const ServedModel>> Engine::FindModel(InferCall* call) {
+  const Parameters& parameters = call->request.parameters;
+  if (parameters.empty()) return host_->Resolve(call->model, call->version);
+  std::string sequence;
+  bool start = false, end = false;
+  SAFERL_RETURN_IF_ERROR(ReadSequenceId(parameters, &sequence));
+  SAFERL_RETURN_IF_ERROR(ReadTruth(parameters, "sequence_start", &start));
+  SAFERL_RETURN_IF_ERROR(ReadTruth(parameters, "sequence_end", &end));
+  if (sequence.empty()) return host_->Resolve(call->model, call->version);
+  return FindSequence(sequence, start, end, *call);
+}
+
+Status Engine::Prepare(Job* job) {
+  const Parameters& parameters = job->call.request.parameters;
+  job->deadline_ns = job->call.deadline_ns;
+  if (!parameters.empty()) {
+    int64_t priority = 0, timeout_us = 0;
+    SAFERL_RETURN_IF_ERROR(ReadWhole(parameters, "priority", &priority));
+    SAFERL_RETURN_IF_ERROR(ReadWhole(parameters, "timeout", &timeout_us));
+    if (priority > 0) job->priority = priority;
+    if (timeout_us > 0 && timeout_us < INT64_MAX / 2000) {
+      const int64_t from = job->call.received_ns > 0 ? job->call.received_ns : Nanos();
+      job->deadline_ns = std::min(job->deadline_ns, from + 1000 * timeout_us);
+    }
+  }
+  if (job->deadline_ns <= Nanos()) return TooLate("it had passed when the request was read");
+  SAFERL_ASSIGN_OR_RETURN(job->model, FindModel(&job->call));
+  job->cost_ns = job->model->cost_ns.load(std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+bool Engine::Enter(std::unique_ptr<Job>* job) {
+  std::unique_ptr<Job> refused;
+  Status why;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (computing_ < options_.slots) {
+      ++computing_;
+      return true;
+    }
+    Job& mine = **job;
+    mine.arrival = ++arrivals_;
+    mine.queued_ns = Nanos();
+    int64_t ahead = mine.cost_ns;
+    if (mine.deadline_ns != INT64_MAX) {
+      for (const std::unique_ptr<Job>& other : queue_) {
+        if (Before()(*job, other)) break;
+        ahead += other->cost_ns / options_.slots;
+      }
+    }
+    if (mine.deadline_ns != INT64_MAX && mine.queued_ns + ahead > mine.deadline_ns) {
+      refused = std::move(*job);
+      why = TooLate("the work that waits before this request takes longer");
+    } else {
+      queue_.insert(std::move(*job));
+      if (static_cast<int>(queue_.size()) > options_.max_queue) {
+        refused = std::move(queue_.extract(std::prev(queue_.end())).value());
+        why = QueueFull(options_.max_queue);
+      }
+    }
+  }
+  if (refused != nullptr) refused->done(std::move(why));
+  return false;
+}
+
+void Engine::Compute(Job* job) {
+  const int64_t start = Nanos();
+  if (job->deadline_ns <= start) {
+    job->model->statistics.fail.Add(start - job->call.received_ns);
+    job->done(TooLate("it passed while the request waited"));
+    return;
+  }
+  const int64_t queued = job->queued_ns == 0 ? 0 : start - job->queued_ns;
+  StatusOr<InferResponse> answer =
+      Infer(*job->model, std::move(job->call.request), job->call.transport, queued);
+  const int64_t cost = Nanos() - start;
+  const int64_t before = job->model->cost_ns.load(std::memory_order_relaxed);
+  job->model->cost_ns.store(before == 0 ? cost : before + (cost - before) / 8,
+                            std::memory_order_relaxed);
+  job->done(std::move(answer));
+}
+
+void Engine::Drain() {
+  std::vector<std::unique_ptr<Job>> batch;
+  while (true) {
+    batch.clear();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      while (!queue_.empty() && static_cast<int>(batch.size()) < options_.batch) {
+        if (!batch.empty() && (*queue_.begin())->model != batch[0]->model) break;
+        batch.push_back(std::move(queue_.extract(queue_.begin()).value()));
+      }
+      if (batch.empty()) {
+        --computing_;
+        return;
+      }
+    }
+    for (const std::unique_ptr<Job>& job : batch) Compute(job.get());
+  }
+}
+
+void Engine::Release() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (queue_.empty()) {
+      --computing_;
+      return;
+    }
+    ++handed_;
+  }
+  wake_.notify_one();
+}
+
+void Engine::Work() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stop_ || handed_ > 0; });
+    if (handed_ == 0) return;
+    --handed_;
+    lock.unlock();
+    Drain();
+    lock.lock();
+  }
+}
+
+void Engine::Submit(InferCall call, Done done) {
+  auto job = std::make_unique<Job>();
+  job->call = std::move(call);
+  job->done = std::move(done);
+  if (Status status = Prepare(job.get()); !status.ok()) {
+    job->done(std::move(status));
+    return;
+  }
+  if (!Enter(&job)) return;
+  Compute(job.get());
+  Drain();
+}
+
+StatusOr<InferResponse> Engine::Run(InferCall call) {
+  StatusOr<InferResponse> answer = absl::InternalError("no answer");
+  std::binary_semaphore ready(0);
+  auto job = std::make_unique<Job>();
+  job->call = std::move(call);
+  job->done = [&](StatusOr<InferResponse> result) {
+    answer = std::move(result);
+    ready.release();
+  };
+  SAFERL_RETURN_IF_ERROR(Prepare(job.get()));
+  if (Enter(&job)) {
+    Compute(job.get());
+    Release();
+  }
+  ready.acquire();
+  return answer;
+}
+
+}  // namespace saferl::services

@@ -1,0 +1,115 @@
+#pragma once
+// Engine: runs inference requests of every transport on the host's models. It finds the version
+// (name, version, alias, or the one a sequence began on), decides who computes next, and says no
+// early.
+//
+// Queue: a request that finds a free slot computes at once on the caller's thread: nothing ever
+// waits to be batched. When all slots compute, requests wait in order of (priority, deadline,
+// arrival); a slot that falls free takes up to `batch` of one model that wait already.
+// Parameters: `priority` 1 is first, 0 or none stands for kDefaultPriority; `timeout` [us] from the
+// request's first byte sets the deadline, the transport's own deadline may only shorten it.
+// Admission: a request whose deadline has passed, or cannot be met by what is measured of the
+// waiting work, is refused at once (kDeadlineExceeded: 504); with a full queue the last in order is
+// refused (kResourceExhausted: 429), be it the new one or one that waits.
+// Sequences: `sequence_id` (number or text; 0 and "" mean none), `sequence_start`, `sequence_end`.
+// A sequence stays on the version that it began with, also over a reload or unload, until its end
+// or `sequence_idle_s` without a request. A lost sequence is refused (kInvalidArgument), never
+// silently begun anew.
+// Threads: any. RT: no.
+// Source: Triton's scheduling and stateful-model documents, for names and units.
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "saferl/base/status.h"
+#include "saferl/services/inference/model_host.h"
+
+namespace saferl::services {
+
+inline constexpr int64_t kDefaultPriority = 100;
+
+struct EngineOptions {
+  int slots = 0;  ///< computed at a time; 0: as many as the machine has cores
+  int batch = 8;
+  int max_queue = 256;
+  int max_sequences = 4096;
+  double sequence_idle_s = 60;
+};
+
+struct InferCall {
+  std::string model, version;
+  InferRequest request;
+  telemetry::Transport transport = telemetry::Transport::kHttp;
+  int64_t received_ns = 0;          ///< first byte, steady clock
+  int64_t deadline_ns = INT64_MAX;  ///< of the transport, steady clock
+};
+
+class Engine {
+ public:
+  using Done = std::move_only_function<void(StatusOr<InferResponse>)>;
+
+  Engine(ModelHost* host, const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Calls `done` once: before Submit returns, or later on another thread that computes.
+  void Submit(InferCall call, Done done);
+  /// Waits for the answer.
+  StatusOr<InferResponse> Run(InferCall call);
+
+  ModelHost& host() { return *host_; }
+  size_t waiting() const;
+  size_t sequences() const;
+
+ private:
+  struct Job {
+    std::shared_ptr<const ServedModel> model;
+    InferCall call;
+    Done done;
+    int64_t priority = kDefaultPriority, deadline_ns = INT64_MAX;
+    uint64_t arrival = 0;
+    int64_t queued_ns = 0, cost_ns = 0;
+  };
+  struct Before {
+    bool operator()(const std::unique_ptr<Job>& a, const std::unique_ptr<Job>& b) const;
+  };
+  using Queue = std::set<std::unique_ptr<Job>, Before>;
+  struct Sequence {
+    std::shared_ptr<const ServedModel> model;
+    int64_t used_ns = 0;
+  };
+
+  Status Prepare(Job* job);
+  StatusOr<std::shared_ptr<const ServedModel>> FindModel(InferCall* call);
+  StatusOr<std::shared_ptr<const ServedModel>> FindSequence(const std::string& id, bool start,
+                                                            bool end, const InferCall& call);
+  void ForgetIdle(int64_t now_ns);
+  /// Takes a slot, or queues the job. True: the caller computes it, then calls Drain or Release.
+  bool Enter(std::unique_ptr<Job>* job);
+  void Compute(Job* job);
+  void Drain();    ///< computes what waits, then frees the slot
+  void Release();  ///< gives the slot to the worker when something waits, else frees it
+  void Work();
+
+  ModelHost* host_;
+  EngineOptions options_;
+  mutable std::mutex mutex_;
+  int computing_ = 0;
+  uint64_t arrivals_ = 0;
+  Queue queue_;
+  mutable std::mutex sequence_mutex_;
+  std::map<std::pair<std::string, std::string>, Sequence> sequences_;
+  std::condition_variable wake_;
+  int handed_ = 0;  ///< slots that the worker has not taken yet
+  bool stop_ = false;
+  std::thread worker_;
+};
+
+}  // namespace saferl::services

@@ -1,0 +1,288 @@
+#include "saferl/services/inference/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <semaphore>
+#include <thread>
+#include <vector>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/text.h"
+#include "saferl/services/inference/small_policy.h"
+
+namespace saferl::services {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Code = absl::StatusCode;
+
+InferCall Call(Parameters parameters = {}, const std::string& version = "") {
+  InferCall call;
+  call.model = "m";
+  call.version = version;
+  call.received_ns = Nanos();
+  call.request.parameters = std::move(parameters);
+  const float row[3] = {0.5F, 0.25F, 0};
+  call.request.inputs.push_back({"observation",
+                                 DataType::kFp32,
+                                 {3},
+                                 std::string(reinterpret_cast<const char*>(row), sizeof(row)),
+                                 {}});
+  return call;
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(host_.Load("m", "1", Package(1)).ok());
+    ASSERT_TRUE(host_.Load("m", "2", Package(-1)).ok());
+  }
+  /// Holds the only slot until `free` is called: its answer's receiver does not return.
+  std::function<void()> Hold(Engine* engine) {
+    auto held = std::make_shared<std::binary_semaphore>(0);
+    auto go = std::make_shared<std::binary_semaphore>(0);
+    auto holder = std::make_shared<std::thread>([engine, held, go] {
+      engine->Submit(Call(), [held, go](const StatusOr<InferResponse>&) {
+        held->release();
+        go->acquire();
+      });
+    });
+    held->acquire();
+    return [go, holder] {
+      go->release();
+      holder->join();
+    };
+  }
+
+  telemetry::Metrics metrics_;
+  ModelHost host_{&metrics_, 1 << 30};
+};
+
+TEST_F(EngineTest, WaitingRequestsGoByPriorityThenDeadlineThenArrival) {
+  Engine engine(&host_, {.slots = 1, .batch = 1});
+  const auto free = Hold(&engine);
+  std::vector<std::string> order;
+  const auto submit = [&](const char* name, Parameters parameters) {
+    engine.Submit(Call(std::move(parameters)), [&order, name](StatusOr<InferResponse> answer) {
+      order.push_back(answer.ok() ? name : Cat(answer.status().message()));
+    });
+  };
+  submit("plain 1", {});
+  submit("late", {{"timeout", int64_t{60'000'000}}});
+  submit("plain 2", {});
+  submit("soon", {{"timeout", int64_t{50'000'000}}});
+  submit("second class", {{"priority", int64_t{2}}});
+  submit("first class", {{"priority", int64_t{1}}});
+  submit("last class", {{"priority", int64_t{101}}, {"timeout", int64_t{40'000'000}}});
+  EXPECT_EQ(engine.waiting(), 7u);
+  EXPECT_TRUE(order.empty());
+  free();
+  EXPECT_THAT(order, ElementsAre("first class", "second class", "soon", "late", "plain 1",
+                                 "plain 2", "last class"));
+}
+
+TEST_F(EngineTest, AFreeSlotComputesAtOnceOnTheCallersThread) {
+  Engine engine(&host_, {.slots = 1});
+  std::thread::id where;
+  engine.Submit(Call(), [&](const StatusOr<InferResponse>& answer) {
+    EXPECT_TRUE(answer.ok());
+    where = std::this_thread::get_id();
+  });
+  EXPECT_EQ(where, std::this_thread::get_id());
+}
+
+TEST_F(EngineTest, AFullQueueRefusesTheLastInOrder) {
+  Engine engine(&host_, {.slots = 1, .max_queue = 2});
+  const auto free = Hold(&engine);
+  std::vector<std::pair<int, Code>> answers;
+  for (int i = 0; i < 4; ++i) {
+    engine.Submit(Call({{"priority", int64_t{i == 3 ? 1 : 5}}}),
+                  [&answers, i](const StatusOr<InferResponse>& answer) {
+                    answers.emplace_back(i, answer.status().code());
+                  });
+  }
+  EXPECT_THAT(answers, ElementsAre(std::pair{2, Code::kResourceExhausted},
+                                   std::pair{1, Code::kResourceExhausted}));
+  free();
+  EXPECT_THAT(answers, ElementsAre(testing::_, testing::_, std::pair{3, Code::kOk},
+                                   std::pair{0, Code::kOk}));
+}
+
+TEST_F(EngineTest, WhatCannotBeInTimeIsRefusedAtOnce) {
+  Engine engine(&host_, {.slots = 1});
+  InferCall late = Call({{"timeout", int64_t{10}}});
+  late.received_ns -= 1'000'000;
+  EXPECT_EQ(engine.Run(std::move(late)).status().code(), Code::kDeadlineExceeded);
+  InferCall of_transport = Call();
+  of_transport.deadline_ns = Nanos() - 1;
+  EXPECT_EQ(engine.Run(std::move(of_transport)).status().code(), Code::kDeadlineExceeded);
+  // The measured cost of the model alone is beyond the deadline.
+  host_.Find("m", "2")->cost_ns = 10'000'000'000;
+  const auto free = Hold(&engine);
+  host_.Find("m", "2")->cost_ns = 10'000'000'000;
+  Code code = Code::kOk;
+  engine.Submit(Call({{"timeout", int64_t{5'000'000}}}),
+                [&](const StatusOr<InferResponse>& answer) { code = answer.status().code(); });
+  EXPECT_EQ(code, Code::kDeadlineExceeded);
+  // A deadline that passes while the request waits: not computed.
+  host_.Find("m", "2")->cost_ns = 0;
+  const uint64_t before = host_.Find("m", "2")->statistics.inference_count;
+  code = Code::kOk;
+  const int64_t deadline = Nanos() + 20'000'000;
+  engine.Submit(Call({{"timeout", int64_t{20'000}}}),
+                [&](const StatusOr<InferResponse>& answer) { code = answer.status().code(); });
+  EXPECT_EQ(engine.waiting(), 1u);
+  while (Nanos() < deadline) {
+  }
+  free();
+  EXPECT_EQ(code, Code::kDeadlineExceeded);
+  EXPECT_EQ(host_.Find("m", "2")->statistics.inference_count, before);
+}
+
+TEST_F(EngineTest, ABlockingCallerIsServedInTurnAndFreesItsSlotAtOnce) {
+  Engine engine(&host_, {.slots = 1});
+  std::vector<std::thread> threads;
+  std::atomic<int> served{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) served += engine.Run(Call()).ok() ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(served, 1600);
+  EXPECT_EQ(engine.waiting(), 0u);
+}
+
+TEST_F(EngineTest, BadParametersNameThemselves) {
+  Engine engine(&host_, {});
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, Parameter>>{{"priority", int64_t{-1}},
+                                                      {"priority", std::string("high")},
+                                                      {"timeout", 0.5},
+                                                      {"timeout", int64_t{-5}},
+                                                      {"sequence_id", true},
+                                                      {"sequence_id", int64_t{-1}},
+                                                      {"sequence_id", std::string(129, 'x')},
+                                                      {"sequence_start", int64_t{1}},
+                                                      {"sequence_end", std::string("yes")}}) {
+    const auto answer = engine.Run(Call({{name, value}}));
+    EXPECT_EQ(answer.status().code(), Code::kInvalidArgument) << name;
+    EXPECT_THAT(answer.status().message(), HasSubstr(name));
+  }
+}
+
+TEST_F(EngineTest, ASequenceStaysOnItsVersionThroughReloadAndUnload) {
+  Engine engine(&host_, {});
+  const Parameter id = int64_t{7};
+  const auto version = [&](Parameters parameters) {
+    parameters["sequence_id"] = id;
+    const auto answer = engine.Run(Call(std::move(parameters)));
+    return answer.ok() ? answer->model_version : Cat(answer.status().message());
+  };
+  EXPECT_THAT(version({}), HasSubstr("sequence_start"));
+  EXPECT_EQ(version({{"sequence_start", true}}), "2");
+  ASSERT_TRUE(host_.Load("m", "3", Package(1)).ok());
+  EXPECT_EQ(engine.Run(Call())->model_version, "3");
+  EXPECT_EQ(version({}), "2");
+  ASSERT_TRUE(host_.Unload("m", "2").ok());
+  EXPECT_EQ(version({}), "2") << "what it began on stays until it ends";
+  EXPECT_EQ(version({{"sequence_end", true}}), "2");
+  EXPECT_THAT(version({}), HasSubstr("sequence_start")) << "it has ended";
+  EXPECT_EQ(engine.sequences(), 0u);
+  EXPECT_EQ(version({{"sequence_start", true}, {"sequence_end", true}}), "3");
+  EXPECT_EQ(engine.sequences(), 0u);
+}
+
+TEST_F(EngineTest, AnIdleSequenceIsLostAloudAndFreesItsPlace) {
+  Engine engine(&host_, {.max_sequences = 2, .sequence_idle_s = 0.02});
+  const auto run = [&](int64_t id, bool start) {
+    return engine.Run(Call({{"sequence_id", id}, {"sequence_start", start}})).status();
+  };
+  EXPECT_TRUE(run(1, true).ok());
+  EXPECT_TRUE(run(2, true).ok());
+  EXPECT_EQ(run(3, true).code(), Code::kResourceExhausted);
+  for (const int64_t end = Nanos() + 30'000'000; Nanos() < end;) {
+  }
+  EXPECT_THAT(run(1, false).message(), HasSubstr("idle"));
+  EXPECT_TRUE(run(3, true).ok());
+  EXPECT_TRUE(run(4, true).ok());
+  EXPECT_EQ(engine.sequences(), 2u);
+}
+
+int64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  file >> size >> resident;
+  return resident * 4096;
+}
+
+/// The whole: SAFERL_LOAD_CYCLES=10000.
+TEST_F(EngineTest, LoadingAndUnloadingLeavesNothingBehind) {
+  const char* text = std::getenv("SAFERL_LOAD_CYCLES");
+  const int cycles = text == nullptr ? 1000 : std::atoi(text);
+  Engine engine(&host_, {});
+  const std::string package = Package(1);
+  const auto cycle = [&] {
+    ASSERT_TRUE(host_.Load("n", "1", package).ok());
+    InferCall call = Call();
+    call.model = "n";
+    ASSERT_TRUE(engine.Run(std::move(call)).ok());
+    ASSERT_TRUE(host_.Unload("n").ok());
+  };
+  for (int i = 0; i < 200; ++i) cycle();
+  const int64_t before = ResidentBytes();
+  for (int i = 0; i < cycles; ++i) cycle();
+  EXPECT_LE(ResidentBytes() - before, 1 << 20) << cycles << " cycles";
+  EXPECT_EQ(host_.Names(), std::vector<std::string>{"m"});
+}
+
+class ListSource final : public ModelSource {
+ public:
+  std::map<std::string, std::string> packages;
+  StatusOr<std::vector<std::string>> Names() override { return std::vector<std::string>{"m"}; }
+  StatusOr<std::vector<std::string>> Versions(const std::string&) override {
+    std::vector<std::string> versions;
+    for (const auto& [version, bytes] : packages) versions.push_back(version);
+    return versions;
+  }
+  StatusOr<std::string> Read(const std::string&, const std::string& version) override {
+    return packages.at(version);
+  }
+};
+
+TEST_F(EngineTest, LoadAllSwapsEveryVersionAtOnceOrNone) {
+  ListSource source;
+  source.packages = {{"2", Package(-1)}, {"3", Package(1)}, {"4", Package(1)}};
+  const auto kept = host_.Find("m", "2");
+  ASSERT_TRUE(host_.SetAlias("m", "champion", "2").ok());
+  ASSERT_TRUE(host_.SetAlias("m", "old", "1").ok());
+  std::atomic<bool> stop{false};
+  std::thread reader([&] {  // sees {1, 2} or {2, 3, 4}, never anything between
+    while (!stop) {
+      const std::vector<std::string> seen = host_.Versions("m");
+      EXPECT_TRUE(seen == (std::vector<std::string>{"1", "2"}) ||
+                  seen == (std::vector<std::string>{"2", "3", "4"}));
+    }
+  });
+  ASSERT_TRUE(host_.LoadAll("m", &source).ok());
+  stop = true;
+  reader.join();
+  EXPECT_EQ(host_.Find("m", "2"), kept) << "unchanged bytes stay as they are";
+  EXPECT_EQ(host_.Find("m", "champion"), kept);
+  EXPECT_EQ(host_.Find("m", "old"), nullptr);
+  policy::PolicySpec wrong = SmallSpec(1);
+  wrong.golden_actions[0][0] = 0.5F;
+  source.packages = {{"5", Package(1)}, {"6", policy::EncodePackage(wrong).value()}};
+  const Status status = host_.LoadAll("m", &source);
+  EXPECT_THAT(status.message(), HasSubstr("golden"));
+  EXPECT_THAT(host_.Versions("m"), ElementsAre("2", "3", "4")) << "nothing has changed";
+}
+
+}  // namespace
+}  // namespace saferl::services
