@@ -30,7 +30,7 @@ class OipServer : public testing::Test {
     }
     ServiceConfig config;
     config.data_dir = folder_;
-    config.api.port = config.inference_server.port = 0;
+    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
     auto app = App::Start(config, {"0.1.0", "abc"}, {});
     ASSERT_TRUE(app.ok()) << app.status();
     app_ = *std::move(app);

@@ -95,7 +95,7 @@ Status Journal::Continue(const JournalReport& report) {
   if (names.empty())
     return WriteFileAtomic(In(options_.folder, "head"), Cat("0 ", kFirstHash, "\n"));
   path_ = In(options_.folder, names.back());
-  if (report.torn_bytes > 0) {
+  if (!report.torn_file.empty()) {  // also one that was created and never got its head
     const auto size = std::filesystem::file_size(path_);
     const size_t good = size - report.torn_bytes;
     if (good == 0) {  // not even its head was whole

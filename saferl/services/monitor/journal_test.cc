@@ -209,6 +209,28 @@ TEST_F(JournalTest, AFolderThatCannotBeWrittenNamesItself) {
   EXPECT_THAT(Journal::Open(options_).status().ToString(), HasSubstr("/proc/nothing"));
 }
 
+/// Wherever the writer of a new file dies, from before its first byte to within its first entry.
+TEST_F(JournalTest, ANewFileCutAnywhereIsGoneOnFrom) {
+  Write(3);
+  const std::string head = Cat(3, " ", Verify().hash, "\n");
+  options_.max_file_bytes = 1;  // each entry its own file
+  Write(1);
+  const std::string newest = Files().back(), whole = Read(newest);
+  for (size_t cut = 0; cut < whole.size(); ++cut) {
+    Put(newest, whole.substr(0, cut));
+    Put("head", head);
+    const uint64_t kept = ReadJournal(folder_).last;
+    ASSERT_GE(kept, 3U) << cut;
+    options_.max_file_bytes = 8000;
+    Write(2);
+    const JournalReport report = Verify();
+    ASSERT_TRUE(report.problem.ok()) << "cut at " << cut << ": " << report.problem;
+    ASSERT_GE(report.last, kept + 2) << cut;
+    for (const std::string& name : Files())
+      if (name > newest) std::filesystem::remove(folder_ + "/" + name);
+  }
+}
+
 /// Killed at random moments, again and again over the same folder: what was acknowledged is there,
 /// in order, and the journal is whole.
 TEST_F(JournalTest, KilledWritersLoseNothingThatTheyAcknowledged) {
