@@ -1,9 +1,12 @@
 #include "saferl/services/app.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "saferl/base/json.h"
+#include "saferl/base/log.h"
 #include "saferl/base/text.h"
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
@@ -66,6 +69,10 @@ App::~App() { Drain(); }
 bool App::Drain() {
   ready_ = false;
   bool all = true;
+  {
+    const std::lock_guard<std::mutex> lock(grpc_mutex_);
+    draining_ = true;
+  }
   if (grpc_ != nullptr) grpc_->Drain(net::ServerOptions().drain_s);
   for (std::unique_ptr<net::HttpServer>* server : {&api_, &inference_}) {
     if (*server != nullptr) all = (*server)->Drain() && all;
@@ -109,14 +116,25 @@ OipOptions App::Oip() {
   return oip;
 }
 
-/// gRPC on the inference port: connections that open with the HTTP/2 preface.
-Status App::ServeGrpc() {
-  oip_grpc_ = MakeOipGrpc(Oip(), &engine_);
-  control_grpc_ = decide_->Grpc();
-  SAFERL_ASSIGN_OR_RETURN(
-      grpc_, net::GrpcPort::Start({oip_grpc_->service(), control_grpc_->service()}, {}));
-  inference_->SetHttp2([this](int fd) { grpc_->Take(fd); });
-  return absl::OkStatus();
+/// A client that opens with the HTTP/2 preface. The gRPC server starts with the first of them: who
+/// never calls by gRPC spends neither memory nor time on it.
+void App::TakeGrpc(int fd) {
+  const std::lock_guard<std::mutex> lock(grpc_mutex_);
+  if (grpc_ == nullptr && !draining_) {
+    oip_grpc_ = MakeOipGrpc(Oip(), &engine_);
+    control_grpc_ = decide_->Grpc();
+    auto port = net::GrpcPort::Start({oip_grpc_->service(), control_grpc_->service()}, {});
+    if (port.ok()) {
+      grpc_ = *std::move(port);
+    } else {
+      Log(LogLevel::kError, "gRPC does not start", {{"why", Cat(port.status().message())}});
+    }
+  }
+  if (grpc_ != nullptr && !draining_) {
+    grpc_->Take(fd);
+  } else {
+    ::close(fd);
+  }
 }
 
 /// What the API alone has. The monitor runs already where it does.
@@ -249,7 +267,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kInference)) {
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
-    SAFERL_RETURN_IF_ERROR(app->ServeGrpc());
+    app->inference_->SetHttp2([app = app.get()](int fd) { app->TakeGrpc(fd); });
   }
   app->ready_ = true;
   return app;

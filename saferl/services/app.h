@@ -6,6 +6,7 @@
 // Errors: what a store, a port or a model file says, with the field of the configuration. RT: no.
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,7 @@ class App {
   Status OpenStores();
   Status LoadModels();
   OipOptions Oip();
-  Status ServeGrpc();
+  void TakeGrpc(int fd);
   Status AddApiRoutes();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
@@ -76,6 +77,8 @@ class App {
   std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;
+  std::mutex grpc_mutex_;
+  bool draining_ = false;
   std::unique_ptr<OipGrpc> oip_grpc_;
   std::unique_ptr<ControlGrpc> control_grpc_;
   std::unique_ptr<net::GrpcPort> grpc_;
