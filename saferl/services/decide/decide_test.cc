@@ -97,6 +97,31 @@ TEST_F(DecideTest, AStaleOrRepeatedStampNeverOpensTheRobot) {
   EXPECT_GE(stale.command.mode, Mode::kControlledStop);
 }
 
+TEST_F(DecideTest, SilenceEndsASessionAndKeepsItsLatchedStop) {
+  SessionOptions options;
+  options.ttl_s = 3600;
+  Sessions patient(options, &models_);
+  options.ttl_s = 1e-9;
+  Sessions hasty(options, &models_);
+  for (Sessions* sessions : {&patient, &hasty}) {
+    Robot robot("wheelchair");
+    auto first = sessions->Decide(robot.Next());
+    ASSERT_TRUE(first.ok()) << first.status();
+    DecideRequest stop = robot.Next();
+    stop.input.human.stop = true;
+    const std::string before = (*first)->head.session;
+    first->reset();  // what holds a session keeps it
+    ASSERT_TRUE(sessions->Decide(stop).ok());
+    const auto after = sessions->Decide(robot.Next());
+    ASSERT_TRUE(after.ok()) << after.status();
+    EXPECT_EQ((*after)->head.session == before, sessions == &patient);
+    EXPECT_EQ((*after)->decision.command.mode, Mode::kProtectiveStop);
+    EXPECT_EQ((*after)->decision.command.reason, Reason::kStopRequested);
+  }
+  EXPECT_EQ(patient.List().size(), 1u);
+  EXPECT_EQ(hasty.List().size(), 0u);
+}
+
 TEST_F(DecideTest, ALatchedStopOutlivesItsSession) {
   Robot robot("wheelchair");
   Decide(robot.Next());

@@ -153,7 +153,9 @@ StatusOr<std::shared_ptr<Session>> Sessions::Insert(std::shared_ptr<Session> ses
   if (there != by_robot_.end())
     return absl::AlreadyExistsError(
         Cat("robot: '", robot, "' has a session already; end it first"));
+  EndSilentNow(Nanos());
   SAFERL_RETURN_IF_ERROR(MakeRoom());
+  session->used_ns_ = Nanos();
   if (const auto stopped = latched_.find(robot); stopped != latched_.end()) {
     session->data_->latch.mode = session->info_.mode = safety::Mode::kProtectiveStop;
     session->data_->latch.reason = session->info_.reason = stopped->second;
@@ -172,7 +174,12 @@ StatusOr<std::shared_ptr<Session>> Sessions::Get(const DecideRequest& request) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     {
       const std::lock_guard lock(mutex_);
-      const auto found = by_robot_.find(request.robot);
+      auto found = by_robot_.find(request.robot);
+      if (found != by_robot_.end() && IsSilent(found->second, Nanos())) {
+        Retire(found->second.get());
+        by_robot_.erase(found);
+        found = by_robot_.end();
+      }
       if (found != by_robot_.end()) {
         const std::shared_ptr<Session>& session = found->second;
         const SessionParameters& has = session->parameters_;
@@ -275,10 +282,11 @@ Status Sessions::End(const std::string& robot) {
   return absl::OkStatus();
 }
 
-std::vector<SessionInfo> Sessions::List() const {
+std::vector<SessionInfo> Sessions::List() {
   std::vector<std::shared_ptr<Session>> all;
   {
     const std::lock_guard lock(mutex_);
+    EndSilentNow(Nanos());
     for (const auto& [robot, session] : by_robot_) all.push_back(session);
   }
   std::vector<SessionInfo> infos;
@@ -289,9 +297,18 @@ std::vector<SessionInfo> Sessions::List() const {
 
 void Sessions::EndSilent(int64_t now_ns) {
   const std::lock_guard lock(mutex_);
+  EndSilentNow(now_ns);
+}
+
+/// With the table's lock. What a tick holds is not silent.
+bool Sessions::IsSilent(const std::shared_ptr<Session>& session, int64_t now_ns) const {
+  return session.use_count() == 1 && now_ns - session->used_ns_ > FromSeconds(options_.ttl_s);
+}
+
+/// With the table's lock.
+void Sessions::EndSilentNow(int64_t now_ns) {
   for (auto i = by_robot_.begin(); i != by_robot_.end();) {
-    const bool silent = now_ns - i->second->used_ns_ > FromSeconds(options_.ttl_s);
-    if (!silent || i->second.use_count() > 1) {
+    if (!IsSilent(i->second, now_ns)) {
       ++i;
       continue;
     }

@@ -99,8 +99,9 @@ class Sessions {
   StatusOr<SessionInfo> Find(const std::string& robot) const;
   /// Ends it; a latched stop stays with the robot.
   Status End(const std::string& robot);
-  std::vector<SessionInfo> List() const;  ///< by robot
-  /// Ends what was silent for longer than ttl_s.
+  std::vector<SessionInfo> List();  ///< by robot
+  /// Ends what was silent for longer than ttl_s; so does whatever looks at the sessions or makes
+  /// one.
   void EndSilent(int64_t now_ns);
   size_t size() const;
   /// The robot of a type, as sessions use it.
@@ -112,6 +113,8 @@ class Sessions {
   StatusOr<std::shared_ptr<Session>> Insert(std::shared_ptr<Session> session);
   StatusOr<std::shared_ptr<const safety::SafetyModel>> SafetyOf(const std::string& type);
   Status MakeRoom();
+  bool IsSilent(const std::shared_ptr<Session>& session, int64_t now_ns) const;
+  void EndSilentNow(int64_t now_ns);
   void Retire(Session* session);
   bool TakeModel(Session* session) const;
 
