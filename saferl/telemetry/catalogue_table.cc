@@ -43,6 +43,15 @@ constexpr MetricInfo kTable[] = {
     {"safety", "saferl_robot_exposure_seconds_total", kCounter, "arm",
      "Time that robots were under control; the denominator of every safety rate"},
 
+    {"decisions", "saferl_decisions_kept_total", kCounter, "", "Decisions stored"},
+    {"decisions", "saferl_decisions_dropped_total", kCounter, "",
+     "Decisions not stored: the queue was full, or the database away"},
+    {"decisions", "saferl_control_streams", kGauge, "", "Open control streams"},
+    {"decisions", "saferl_control_streams_silent_total", kCounter, "",
+     "Control streams ended because their client was silent"},
+    {"decisions", "saferl_control_ticks_overtaken_total", kCounter, "",
+     "Ticks of streams that newer ones overtook"},
+
     {"monitor", "saferl_monitor_decisions_total", kCounter, "", "Decisions that were judged"},
     {"monitor", "saferl_monitor_lost_decisions_total", kCounter, "",
      "Decisions that were never seen"},

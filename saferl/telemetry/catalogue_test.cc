@@ -14,6 +14,7 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/file.h"
 #include "saferl/base/text.h"
+#include "saferl/telemetry/decide_metrics.h"
 #include "saferl/telemetry/monitor_metrics.h"
 #include "saferl/telemetry/operations_metrics.h"
 
@@ -39,6 +40,8 @@ struct Everything {
   SyncMetrics sync{metrics};
   BackupMetrics backup{metrics};
   BusinessMetrics business{metrics};
+  DecisionMetrics decisions{metrics};
+  StreamMetrics streams{metrics};
   MonitorMetrics monitor{metrics};
   NotificationMetrics notified{metrics, "webhook"};
   Everything() {

@@ -26,7 +26,7 @@ DecideService::DecideService(DecideOptions options, const ModelHost* models,
                              telemetry::Metrics* metrics)
     : options_(std::move(options)),
       sessions_(options_.sessions, models),
-      stream_metrics_(metrics),
+      stream_metrics_(*metrics),
       stream_pool_(options_.stream_threads, options_.stream_queue) {}
 
 StatusOr<std::unique_ptr<DecideService>> DecideService::Open(DecideOptions options,

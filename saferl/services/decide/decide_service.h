@@ -56,7 +56,7 @@ class DecideService {
   std::unique_ptr<DecisionStore> store_;
   std::unique_ptr<Idempotency> idempotency_;
   Sessions sessions_;
-  StreamMetrics stream_metrics_;
+  telemetry::StreamMetrics stream_metrics_;
   Watchdog watchdog_;
   net::WorkerPool stream_pool_;  ///< last: its jobs use all of the above
 };

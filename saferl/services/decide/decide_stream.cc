@@ -195,13 +195,6 @@ StatusOr<int64_t> ParseSilence(std::string_view text) {
   return ms;
 }
 
-StreamMetrics::StreamMetrics(telemetry::Metrics* metrics)
-    : open(metrics->NewGauge("saferl_control_streams", "Open control streams")),
-      silent(metrics->NewCounter("saferl_control_streams_silent_total",
-                                 "Control streams ended because their client was silent")),
-      overtaken(metrics->NewCounter("saferl_control_ticks_overtaken_total",
-                                    "Ticks of streams that newer ones overtook")) {}
-
 StatusOr<DecideRequest> FromTick(std::string_view bytes) {
   saferl_tick tick;
   if (bytes.size() != sizeof tick)

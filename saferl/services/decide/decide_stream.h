@@ -16,22 +16,15 @@
 #include "saferl/services/decide/sessions.h"
 #include "saferl/services/decide/stream_layout.h"
 #include "saferl/services/decide/watchdog.h"
-#include "saferl/telemetry/metrics.h"
+#include "saferl/telemetry/decide_metrics.h"
 
 namespace saferl::services {
-
-/// What ended streams and lost ticks; exists at 0 from the start.
-struct StreamMetrics {
-  explicit StreamMetrics(telemetry::Metrics* metrics);
-  telemetry::Gauge& open;
-  telemetry::Counter &silent, &overtaken;
-};
 
 struct StreamParts {
   Sessions* sessions;
   Watchdog* watchdog;
   net::WorkerPool* pool;
-  StreamMetrics* metrics;
+  telemetry::StreamMetrics* metrics;
 };
 /// What the parts point to must outlive what `router` serves.
 void AddStreamRoute(const StreamParts& parts, net::Router* router);

@@ -51,12 +51,7 @@ KeptDecision FromRow(const storage::Row& row) {
 
 DecisionStore::DecisionStore(const DecisionStoreOptions& options, storage::Database* database,
                              telemetry::Metrics* metrics)
-    : options_(options),
-      database_(database),
-      kept_(&metrics->NewCounter("saferl_decisions_kept_total", "Decisions stored")),
-      dropped_(&metrics->NewCounter("saferl_decisions_dropped_total",
-                                    "Decisions not stored: the queue was full, or the database "
-                                    "away")) {}
+    : options_(options), database_(database), metrics_(*metrics) {}
 
 StatusOr<std::unique_ptr<DecisionStore>> DecisionStore::Open(const DecisionStoreOptions& options,
                                                              storage::Database* database,
@@ -90,7 +85,7 @@ void DecisionStore::Keep(const Decided& decided) {
       queue_.push_back(std::move(d));
       ++taken_;
     } else {
-      dropped_->Add();
+      metrics_.dropped.Add();
     }
   }
   filled_.notify_one();
@@ -118,9 +113,9 @@ void DecisionStore::Write() {
     for (int attempt = 0; attempt < kAttempts; ++attempt)
       if (status = Store(batch); status.ok()) break;
     if (status.ok()) {
-      kept_->Add(batch.size());
+      metrics_.kept.Add(batch.size());
     } else {
-      dropped_->Add(batch.size());
+      metrics_.dropped.Add(batch.size());
       Log(LogLevel::kError, "decisions not stored",
           {{"count", batch.size()}, {"why", Cat(status.message())}});
     }

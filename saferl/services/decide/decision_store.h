@@ -23,7 +23,7 @@
 
 #include "saferl/services/decide/sessions.h"
 #include "saferl/storage/database.h"
-#include "saferl/telemetry/metrics.h"
+#include "saferl/telemetry/decide_metrics.h"
 
 namespace saferl::services {
 
@@ -77,7 +77,7 @@ class DecisionStore {
                                            std::optional<std::pair<int64_t, std::string>> after);
   StatusOr<KeptDecision> Get(const std::string& id);
   StatusOr<DecisionReplay> Replay(const std::string& id);
-  uint64_t dropped() const { return dropped_->Value(); }
+  uint64_t dropped() const { return metrics_.dropped.Value(); }
 
  private:
   struct Frame {
@@ -93,7 +93,7 @@ class DecisionStore {
 
   const DecisionStoreOptions options_;
   storage::Database* database_;
-  telemetry::Counter *kept_, *dropped_;
+  telemetry::DecisionMetrics metrics_;
   std::mutex mutex_;
   std::condition_variable filled_, stored_;
   std::deque<KeptDecision> queue_;
