@@ -245,7 +245,6 @@ TEST_F(EngineTest, LoadingAndUnloadingLeavesNothingBehind) {
 class ListSource final : public ModelSource {
  public:
   std::map<std::string, std::string> packages;
-  StatusOr<std::vector<std::string>> Names() override { return std::vector<std::string>{"m"}; }
   StatusOr<std::vector<std::string>> Versions(const std::string&) override {
     std::vector<std::string> versions;
     for (const auto& [version, bytes] : packages) versions.push_back(version);

@@ -13,6 +13,7 @@
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
 #include "saferl/policy/package.h"
+#include "saferl/services/inference/model_source.h"
 
 namespace saferl::services {
 namespace {
@@ -29,6 +30,25 @@ int64_t NumberOf(const std::string& text) {
              ? number
              : 0;
 }
+
+/// What the registry wants served of one model, for ModelHost::LoadAll.
+class WantedVersions final : public ModelSource {
+ public:
+  WantedVersions(registry::Store* store, const std::map<int64_t, registry::Version>& wanted)
+      : store_(store), wanted_(wanted) {}
+  StatusOr<std::vector<std::string>> Versions(const std::string& /*name*/) override {
+    std::vector<std::string> versions;
+    for (const auto& [number, version] : wanted_) versions.push_back(Cat(number));
+    return versions;
+  }
+  StatusOr<std::string> Read(const std::string& /*name*/, const std::string& version) override {
+    return store_->Bytes(wanted_.at(NumberOf(version)).digest);
+  }
+
+ private:
+  registry::Store* store_;
+  const std::map<int64_t, registry::Version>& wanted_;
+};
 
 struct File {
   std::string model, version, path;
@@ -157,7 +177,19 @@ Status ModelSync::SyncModel(const registry::Model& model) {
 Status ModelSync::Load(const std::string& name) {
   const std::lock_guard<std::mutex> lock(one_);
   SAFERL_ASSIGN_OR_RETURN(const registry::Model model, store_->FindModel(name));
-  return SyncModel(model);
+  SAFERL_ASSIGN_OR_RETURN(const auto wanted, Wanted(model));
+  const std::vector<std::string> before = host_->Versions(name);
+  WantedVersions source(store_, wanted);
+  SAFERL_RETURN_IF_ERROR(host_->LoadAll(name, &source));
+  for (const auto& [number, version] : wanted) {
+    if (std::find(before.begin(), before.end(), Cat(number)) == before.end())
+      Record(name, number, true);
+  }
+  for (const std::string& version : before) {
+    if (NumberOf(version) != 0 && !wanted.contains(NumberOf(version)))
+      Record(name, NumberOf(version), false);
+  }
+  return SyncModel(model);  // aliases
 }
 
 void ModelSync::Follow(double period_s) {
