@@ -209,6 +209,24 @@ StatusOr<Rollout> RolloutStore::Apply(const std::string& id, RolloutEvent event,
   return result;
 }
 
+StatusOr<Rollout> RolloutStore::ApplyTo(const Rollout& seen, RolloutEvent event,
+                                        const std::string& who, const std::string& reason) {
+  SAFERL_RETURN_IF_ERROR(CheckName("who", who));
+  Rollout result;
+  bool same = false;
+  const Status status = store_->database()->Transact([&](Transaction& t) -> Status {
+    SAFERL_ASSIGN_OR_RETURN(result, Read(t, seen.id));
+    same = result.state == seen.state && result.updated_ns == seen.updated_ns;
+    if (!same) return absl::OkStatus();
+    return ApplyIn(t, &result, {event, who, reason, store_->now()});
+  });
+  if (!status.ok()) return status;
+  if (!same)
+    return absl::AbortedError(Cat("rollout ", seen.id, " is ", Name(result.state.phase),
+                                  " now; look at it again before the next event"));
+  return result;
+}
+
 StatusOr<Rollout> RolloutStore::Find(const std::string& id) const {
   SAFERL_ASSIGN_OR_RETURN(const Rows rows,
                           store_->database()->Query(Cat(kSelect, "WHERE r.id = $1"), {id}));

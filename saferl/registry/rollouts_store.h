@@ -56,6 +56,10 @@ class RolloutStore {
   StatusOr<std::vector<Rollout>> List(const std::string& model, bool only_active, int limit) const;
   StatusOr<Rollout> Apply(const std::string& id, RolloutEvent event, const std::string& who,
                           const std::string& reason);
+  /// The same, only while the rollout is as `seen` says; else kAborted and nothing changes. For
+  /// whoever judged first: an acceptance of one step must never count for the next.
+  StatusOr<Rollout> ApplyTo(const Rollout& seen, RolloutEvent event, const std::string& who,
+                            const std::string& reason);
   StatusOr<std::vector<JournalEntry>> Journal(const std::string& id) const;
 
   /// A node says which version it runs; its lease is plan.lease_s from now. A version that is

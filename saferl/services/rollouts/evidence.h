@@ -1,0 +1,46 @@
+#pragma once
+// Evidence: what robots did while a rollout ran, by arm. The controller judges nothing else.
+//
+// The canary arm is what the new version moved (in the shadow phase: what it would have done), the
+// stable arm everything else at the same time. Read() must answer the same for the same past: the
+// controller keeps no statistics of its own, so that a new one decides as the one before would.
+// Times: the registry's clock (ns since 1970). Errors: any; the rollout then holds. RT: no.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "saferl/base/status.h"
+#include "saferl/registry/rollouts_store.h"
+
+namespace saferl::services {
+
+enum class BadKind : uint8_t {
+  kHard,          ///< a hard constraint was violated: one on the canary ends the rollout
+  kViolation,     ///< a soft one
+  kIntervention,  ///< a person or the filter took over
+  kDeadline,      ///< a command came late
+  kCount,
+};
+
+struct BadEvent {
+  int64_t at_ns = 0;
+  BadKind kind = BadKind::kViolation;
+  bool on_canary = false;
+  double canary_share = 0;  ///< the canary's part of the robots exposed at that moment
+};
+
+struct ArmEvidence {
+  std::vector<BadEvent> events;          ///< by time
+  double canary_h = 0, stable_h = 0;     ///< robot hours
+  int64_t canary_ns = 0, stable_ns = 0;  ///< newest data of each arm; 0: none
+};
+
+class Evidence {
+ public:
+  virtual ~Evidence() = default;
+  /// From `since_ns` on, up to now.
+  virtual StatusOr<ArmEvidence> Read(const registry::Rollout& rollout, int64_t since_ns) = 0;
+};
+
+}  // namespace saferl::services

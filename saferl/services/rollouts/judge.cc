@@ -1,0 +1,142 @@
+#include "saferl/services/rollouts/judge.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "saferl/base/clock.h"
+#include "saferl/base/text.h"
+
+namespace saferl::services {
+namespace {
+
+using registry::Phase;
+using registry::RateGate;
+using registry::RolloutEvent;
+
+constexpr size_t kKinds = static_cast<size_t>(BadKind::kCount);
+constexpr std::array<const char*, kKinds> kNames = {"hard violations", "violations",
+                                                    "interventions", "missed deadlines"};
+constexpr size_t kFirstSoft = 1;
+
+bool RunsOnRobots(Phase phase) { return phase == Phase::kCanary || phase == Phase::kBake; }
+
+/// What the rollout does, frozen or not.
+Phase Working(const registry::RolloutState& state) {
+  return state.phase == Phase::kHold ? state.held : state.phase;
+}
+
+struct Gates {
+  std::array<RateGate, kKinds> gates;
+  bool hard = false;
+};
+
+Gates Feed(const ArmEvidence& evidence, const JudgeOptions& options) {
+  registry::RateGateOptions each = options.gate;
+  each.alpha /= static_cast<double>(kKinds - kFirstSoft);
+  Gates fed;
+  fed.gates.fill(RateGate(each));
+  for (const BadEvent& event : evidence.events) {
+    if (event.kind == BadKind::kHard || event.kind >= BadKind::kCount) {  // unknown: the worst
+      fed.hard = fed.hard || event.on_canary;
+    } else {
+      fed.gates[static_cast<size_t>(event.kind)].Event(event.on_canary, event.canary_share);
+    }
+  }
+  return fed;
+}
+
+std::optional<std::string> Rejects(const Gates& fed) {
+  if (fed.hard) return "a hard violation on the canary";
+  for (size_t k = kFirstSoft; k < kKinds; ++k) {
+    const RateGate& gate = fed.gates[k];
+    if (gate.rejects())
+      return Cat("the gate rejects: ", gate.canary_events(), " of ", gate.events(), " ", kNames[k],
+                 " on the canary");
+  }
+  return std::nullopt;
+}
+
+bool Accepts(const Gates& fed, const ArmEvidence& all, const JudgeOptions& options) {
+  for (size_t k = kFirstSoft; k < kKinds; ++k) {
+    const int64_t seen = std::count_if(all.events.begin(), all.events.end(), [k](const auto& e) {
+      return e.on_canary && static_cast<size_t>(e.kind) == k;
+    });
+    if (!fed.gates[k].accepts() &&
+        !RateBelow(options.acceptable_rate_per_h, seen, all.canary_h, options.gate.accept_alpha))
+      return false;
+  }
+  return true;
+}
+
+/// What is wrong with the data, or nothing.
+std::optional<std::string> Silent(const registry::RolloutState& state, const StageTimes& times,
+                                  const ArmEvidence& step, int64_t now,
+                                  const JudgeOptions& options) {
+  const int64_t age = FromSeconds(options.max_data_age_s);
+  const auto judge = [&](const char* arm, int64_t newest) -> std::optional<std::string> {
+    if (newest > now + age) return Cat("the clock of the ", arm, " arm is ahead");
+    // A step that began just now may not have been heard of yet; a hold waits for real data.
+    const int64_t known = state.phase == Phase::kHold ? newest : std::max(newest, times.entered_ns);
+    if (now - known > age)
+      return Cat("no data of the ", arm, " arm for ", options.max_data_age_s, " s");
+    return std::nullopt;
+  };
+  if (auto wrong = judge("canary", step.canary_ns)) return wrong;
+  if (Working(state) == Phase::kBake) return std::nullopt;
+  return judge("stable", step.stable_ns);
+}
+
+}  // namespace
+
+bool RateBelow(double limit, int64_t events, double exposure, double alpha) {
+  if (!(limit > 0 && exposure > 0 && alpha > 0) || events < 0) return false;
+  constexpr std::array kParts = {0.02, 0.1, 0.3, 0.6};
+  double mean = 0;
+  for (const double part : kParts)
+    mean += std::exp((1 - part) * limit * exposure + static_cast<double>(events) * std::log(part)) /
+            static_cast<double>(kParts.size());
+  return mean >= 1 / alpha;
+}
+
+StageTimes TimesOf(const std::vector<registry::JournalEntry>& journal) {
+  StageTimes times;
+  for (const registry::JournalEntry& e : journal) {
+    if (e.before.phase != e.after.phase || e.before.step != e.after.step)
+      times.entered_ns = e.at_ns;
+    const Phase before = Working(e.before), after = Working(e.after);
+    if (before != after &&
+        (after == Phase::kShadow || (RunsOnRobots(after) && !RunsOnRobots(before))))
+      times.judged_ns = e.at_ns;
+  }
+  return times;
+}
+
+std::optional<Verdict> Judge(const registry::Rollout& rollout, const StageTimes& times,
+                             const ArmEvidence& all, const ArmEvidence& step, int64_t now_ns,
+                             const JudgeOptions& options) {
+  const registry::RolloutState& state = rollout.state;
+  const registry::RolloutPlan& plan = rollout.plan;
+  const Gates fed = Feed(all, options);
+  if (const auto why = Rejects(fed); why && !state.quarantined)
+    return Verdict{RolloutEvent::kReject, *why};
+  if (state.phase == Phase::kRollingBack) return std::nullopt;
+  const int64_t since = now_ns - times.entered_ns;
+  const bool held = state.phase == Phase::kHold;
+  if (held && since > FromSeconds(plan.max_hold_s))
+    return Verdict{RolloutEvent::kHoldExpired, Cat("held for ", plan.max_hold_s, " s")};
+  const auto silent = Silent(state, times, step, now_ns, options);
+  if (held) {
+    if (silent || state.held_by_operator) return std::nullopt;
+    return Verdict{RolloutEvent::kDataBack, "data is back"};
+  }
+  if (silent) return Verdict{RolloutEvent::kDataLost, *silent};
+  const bool bake = state.phase == Phase::kBake;
+  if (since < FromSeconds(bake ? plan.bake_s : plan.min_dwell_s)) return std::nullopt;
+  if (step.canary_h < plan.min_exposure_h || step.canary_ns == 0) return std::nullopt;
+  if (!bake && !Accepts(fed, all, options)) return std::nullopt;
+  return Verdict{RolloutEvent::kAccept,
+                 Cat(step.canary_h, " robot hours, ", all.events.size(), " bad events")};
+}
+
+}  // namespace saferl::services

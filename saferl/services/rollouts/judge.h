@@ -1,0 +1,52 @@
+#pragma once
+// Judge: the event, if any, that a rollout's evidence calls for. A pure function: no clock, no I/O.
+//
+// Order: what takes robots back comes before what freezes, and that before what goes on.
+//   reject        a hard violation on the canary, or a gate against "as good as stable"
+//   hold_expired  held for max_hold_s
+//   data_lost     an arm that is needed was silent for max_data_age_s, or its clock is ahead
+//   data_back     fresh again, in a hold that no operator ordered
+//   accept        dwell and exposure of this step are reached and every kind of event accepts
+// Gates are anytime-valid (registry/gates.h), one per kind, alpha shared among them by Bonferroni.
+// A kind accepts when it is shown to be at most accept_ratio times stable's, or its rate on the
+// canary to be below acceptable_rate_per_h; the second is how a fleet without bad events goes on.
+// In the bake no robot is left to compare with: hard violations, silence and time decide there.
+// Units: seconds, robot hours, ns of the registry's clock. RT: no. Cost: linear in the events.
+
+#include <optional>
+#include <string>
+
+#include "saferl/registry/gates.h"
+#include "saferl/services/rollouts/evidence.h"
+
+namespace saferl::services {
+
+struct JudgeOptions {
+  registry::RateGateOptions gate;    ///< alpha of all kinds together; accept_alpha of each
+  double acceptable_rate_per_h = 5;  ///< of each kind, on the canary
+  double max_data_age_s = 5;
+};
+
+/// Times of a rollout, by its journal.
+struct StageTimes {
+  int64_t entered_ns = 0;  ///< this phase and step; a hold that ended counts as entering again
+  int64_t judged_ns = 0;   ///< since when evidence counts: in the shadow its start, then exposure's
+};
+StageTimes TimesOf(const std::vector<registry::JournalEntry>& journal);
+
+struct Verdict {
+  registry::RolloutEvent event;
+  std::string reason;
+};
+
+/// `all` since judged_ns, `step` since entered_ns.
+std::optional<Verdict> Judge(const registry::Rollout& rollout, const StageTimes& times,
+                             const ArmEvidence& all, const ArmEvidence& step, int64_t now_ns,
+                             const JudgeOptions& options);
+
+/// Shown, at level `alpha` and however often looked at, that a Poisson rate is below `limit`: an
+/// e-process, the mean of likelihood ratios exp((limit - r) exposure) (r / limit)^events over
+/// rates r below the limit.
+bool RateBelow(double limit, int64_t events, double exposure, double alpha);
+
+}  // namespace saferl::services
