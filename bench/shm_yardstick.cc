@@ -8,7 +8,7 @@
 //
 // Spinning: a side reads the channel's lock word until it has moved on. Futex: it sleeps in the
 // kernel on the low half of that word, and whoever put a record wakes it. Each side has its own
-// processor where there are two.
+// processor where there are two ("spin", "futex"), or both share one ("together").
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -83,12 +83,13 @@ struct Channel {
   }
 };
 
+enum class How : uint8_t { kSpin, kFutex, kTogether };
+constexpr const char* kNames[] = {"spin", "futex", "together"};
 constexpr uint64_t kEnd = UINT64_MAX;
 
 /// The robot's side: answers each record by a command that names it.
 template <class T>
 int Answer(const Channel<T>& in, const Channel<saferl_command>& out, const Waiter& waiter) {
-  Pin(1);
   T got{};
   saferl_command command{};
   uint64_t seen = 0;
@@ -108,13 +109,16 @@ double CpuSeconds(int who) {
 }
 
 template <class T>
-bool Measure(const char* name, const Channel<T>& out, const Channel<saferl_command>& in, bool futex,
+bool Measure(const char* name, const Channel<T>& out, const Channel<saferl_command>& in, How how,
              double seconds, const char* separator) {
-  const Waiter waiter{futex};
+  const Waiter waiter{how != How::kSpin};
   *out.lock = *in.lock = 0;
   const pid_t child = fork();
   if (child < 0) return false;
-  if (child == 0) _exit(Answer(out, in, waiter));
+  if (child == 0) {
+    if (how != How::kTogether) Pin(1);
+    _exit(Answer(out, in, waiter));
+  }
   std::vector<double> us;
   us.reserve(1 << 22);
   T record{};
@@ -145,7 +149,7 @@ bool Measure(const char* name, const Channel<T>& out, const Channel<saferl_comma
   std::printf(
       "  \"%s_%s\": {\"p50_us\": %.3f, \"p99_us\": %.3f, \"round_trips\": %zu, "
       "\"cpu_us\": %.3f}%s\n",
-      name, futex ? "futex" : "spin", us[n / 2], us[n * 99 / 100], n,
+      name, kNames[static_cast<size_t>(how)], us[n / 2], us[n * 99 / 100], n,
       1e6 * spent / static_cast<double>(n), separator);
   return true;
 }
@@ -163,10 +167,12 @@ int Run(double seconds) {
   const Channel<saferl_human> human{&shm->human.lock, &shm->human.value};
   const Channel<saferl_command> command{&shm->command.lock, &shm->command.value};
   std::printf("{\n");
-  const bool ok = Measure("human", human, command, false, seconds, ",") &&
-                  Measure("human", human, command, true, seconds, ",") &&
-                  Measure("observation", observation, command, false, seconds, ",") &&
-                  Measure("observation", observation, command, true, seconds, "");
+  bool ok = true;
+  for (const How how : {How::kSpin, How::kFutex, How::kTogether}) {
+    ok = ok && Measure("human", human, command, how, seconds, ",") &&
+         Measure("observation", observation, command, how, seconds,
+                 how == How::kTogether ? "" : ",");
+  }
   std::printf("}\n");
   if (!ok) std::fprintf(stderr, "shm_yardstick: a side lost the other\n");
   return ok ? 0 : 1;
