@@ -20,18 +20,18 @@ bool IsNumber(std::string_view word) {
     while (i < word.size() && word[i] >= '0' && word[i] <= '9') ++i;
     return i - start;
   };
-  const auto take = [&](std::string_view any) {
-    if (i >= word.size() || any.find(word[i]) == std::string_view::npos) return false;
+  const auto take = [&](char a, char b) {
+    if (i >= word.size() || (word[i] != a && word[i] != b)) return false;
     ++i;
     return true;
   };
-  take("-");
+  take('-', '-');
   const bool zero = i < word.size() && word[i] == '0';
   const size_t whole = digits();
   if (whole == 0 || (zero && whole > 1)) return false;
-  if (take(".") && digits() == 0) return false;
-  if (take("eE")) {
-    take("+-");
+  if (take('.', '.') && digits() == 0) return false;
+  if (take('e', 'E')) {
+    take('+', '-');
     if (digits() == 0) return false;
   }
   return i == word.size();
@@ -260,7 +260,7 @@ Status JsonReader::Word(std::string_view* word) {
   while (!Done() && !EndsWord(text_[at_])) ++at_;
   *word = text_.substr(start, at_ - start);
   if (word->empty()) return Fail("expected a value; add it or remove the comma before it");
-  if (*word == "null" || *word == "true" || *word == "false" || IsNumber(*word))
+  if (IsNumber(*word) || *word == "null" || *word == "true" || *word == "false")
     return absl::OkStatus();
   return Fail(
       Cat("'", JsonEscape(word->substr(0, 40)), "' is no JSON value; quote it if it is a text"));

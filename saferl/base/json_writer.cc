@@ -37,31 +37,49 @@ size_t Utf8Length(std::string_view text) {
   return length;
 }
 
-std::string JsonEscape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
+namespace {
+
+bool IsPlain(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
+}
+
+void AppendEscaped(std::string_view text, std::string* out) {
   while (!text.empty()) {
+    size_t plain = 0;
+    while (plain < text.size() && IsPlain(text[plain])) ++plain;
+    out->append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) return;
     const char c = text.front();
     const size_t length = Utf8Length(text);
     if (length == 0) {
-      out += "\xef\xbf\xbd";
+      *out += "\xef\xbf\xbd";
     } else if (c == '"' || c == '\\') {
-      out += {'\\', c};
+      *out += {'\\', c};
     } else if (c == '\n') {
-      out += "\\n";
+      *out += "\\n";
     } else if (c == '\t') {
-      out += "\\t";
+      *out += "\\t";
     } else if (c == '\r') {
-      out += "\\r";
+      *out += "\\r";
     } else if (static_cast<unsigned char>(c) < 0x20) {
       char escape[8];
       std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
-      out += escape;
+      *out += escape;
     } else {
-      out += text.substr(0, length);
+      out->append(text.substr(0, length));
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }
+}
+
+}  // namespace
+
+std::string JsonEscape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  AppendEscaped(text, &out);
   return out;
 }
 
@@ -116,7 +134,7 @@ JsonWriter& JsonWriter::Key(std::string_view key) {
   levels_.back().empty = false;
   NewLine();
   text_ += '"';
-  text_ += JsonEscape(key);
+  AppendEscaped(key, &text_);
   text_ += indent_ == 0 ? "\":" : "\": ";
   after_key_ = true;
   return *this;
@@ -133,7 +151,7 @@ JsonWriter& JsonWriter::Null() { return Raw("null"); }
 JsonWriter& JsonWriter::Value(std::string_view text) {
   BeforeValue();
   text_ += '"';
-  text_ += JsonEscape(text);
+  AppendEscaped(text, &text_);
   text_ += '"';
   return *this;
 }
