@@ -181,7 +181,8 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
   v.Field("model_cache_size", c.model_cache_size, {.doc = "memory for loaded models, e.g. 2GB"});
   v.Field("batch_size", c.batch_size,
           {.doc = "most requests computed together; never waited for", .min = 1, .max = 1024});
-  v.Field("gpu_memory_limit", c.gpu_memory_limit, {.doc = "for ONNX models on a GPU, e.g. 4GB"});
+  v.Field("gpu_memory_limit", c.gpu_memory_limit,
+          {.doc = "checked, without effect: models compute on the CPU, which has no such limit"});
   v.Field("max_queue", c.max_queue, {.doc = "requests that may wait", .min = 1, .max = 1e6});
   v.Field("max_sessions", c.max_sessions,
           {.doc = "robots whose ticks are remembered; 0.1 MB each", .min = 1, .max = 1e5});

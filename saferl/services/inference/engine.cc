@@ -1,6 +1,7 @@
 #include "saferl/services/inference/engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <semaphore>
 #include <vector>
 
@@ -138,7 +139,8 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
   if (at == sequences_.end())
     return absl::InvalidArgumentError(
         Cat("sequence_id: '", JsonEscape(id), "' of model '", call.model,
-            "' is not open here; its first request must carry sequence_start"));
+            "' is not open here: it never began, has ended, or was idle for ",
+            options_.sequence_idle_s, " s; its first request must carry sequence_start"));
   const std::shared_ptr<const ServedModel> model = at->second.model;
   if (!call.version.empty() && call.version != model->version) {
     const std::shared_ptr<const ServedModel> named = host_->Find(call.model, call.version);
@@ -266,13 +268,23 @@ void Engine::Release() {
 }
 
 void Engine::Work() {
+  // A sequence that nobody goes on with pins its version for at most 5/4 of its idle time.
+  const auto period = std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::duration<double>(std::clamp(options_.sequence_idle_s / 4, 0.001, 3600.0)));
+  auto sweep = std::chrono::steady_clock::now() + period;
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stop_ || handed_ > 0; });
-    if (handed_ == 0) return;
-    --handed_;
+    wake_.wait_until(lock, sweep, [this] { return stop_ || handed_ > 0; });
+    if (stop_ && handed_ == 0) return;
+    const bool handed = handed_ > 0;
+    if (handed) --handed_;
     lock.unlock();
-    Drain();
+    if (handed) Drain();
+    if (std::chrono::steady_clock::now() >= sweep) {
+      const std::lock_guard<std::mutex> sequences(sequence_mutex_);
+      ForgetIdle(Nanos());
+      sweep = std::chrono::steady_clock::now() + period;
+    }
     lock.lock();
   }
 }

@@ -215,6 +215,20 @@ TEST_F(EngineTest, AnIdleSequenceIsLostAloudAndFreesItsPlace) {
   EXPECT_EQ(engine.sequences(), 2u);
 }
 
+TEST_F(EngineTest, AnAbandonedSequenceLetsGoOfAnUnloadedVersionByItself) {
+  Engine engine(&host_, {.sequence_idle_s = 0.05});
+  ASSERT_TRUE(engine.Run(Call({{"sequence_id", int64_t{1}}, {"sequence_start", true}}, "1")).ok());
+  const std::weak_ptr<const ServedModel> version = host_.Find("m", "1");
+  ASSERT_TRUE(host_.Unload("m", "1").ok());
+  EXPECT_FALSE(version.expired()) << "the sequence should hold its version";
+  // Nobody calls the engine any more.
+  for (const int64_t end = Nanos() + 10'000'000'000; !version.expired() && Nanos() < end;) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(version.expired());
+  EXPECT_EQ(engine.sequences(), 0u);
+}
+
 int64_t ResidentBytes() {
   std::ifstream file("/proc/self/statm");
   int64_t size = 0, resident = 0;
