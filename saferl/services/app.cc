@@ -39,6 +39,7 @@ Response HealthOf(const Request& request, const Status& status, std::string_view
 }
 
 constexpr double kFollowRegistry_s = 1;
+constexpr double kSteerRollouts_s = 1;
 
 std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).string();
@@ -65,6 +66,7 @@ App::~App() { Drain(); }
 
 bool App::Drain() {
   ready_ = false;
+  rollouts_ = nullptr;
   bool all = true;
   if (grpc_ != nullptr) grpc_->Drain(net::ServerOptions().drain_s);
   for (std::unique_ptr<net::HttpServer>* server : {&api_, &inference_}) {
@@ -125,6 +127,7 @@ Status App::AddApiRoutes() {
   AddConfigurationRoute(config_, &api_routes_);
   SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
   AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
+  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(database_.get()));
   return absl::OkStatus();
 }
 
@@ -250,6 +253,12 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
     SAFERL_RETURN_IF_ERROR(app->ServeGrpc());
+  }
+  if (runs(Service::kApi)) {
+    ControllerOptions controller;
+    controller.holder = ControllerName();
+    app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
+                                                     controller, kSteerRollouts_s);
   }
   app->ready_ = true;
   return app;
