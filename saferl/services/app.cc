@@ -42,6 +42,7 @@ Response HealthOf(const Request& request, const Status& status, std::string_view
 }
 
 constexpr double kFollowRegistry_s = 1;
+constexpr double kSteerRollouts_s = 1;
 
 std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).string();
@@ -68,6 +69,7 @@ App::~App() { Drain(); }
 
 bool App::Drain() {
   ready_ = false;
+  rollouts_ = nullptr;
   bool all = true;
   {
     const std::lock_guard<std::mutex> lock(grpc_mutex_);
@@ -143,6 +145,7 @@ Status App::AddApiRoutes() {
   AddConfigurationRoute(config_, &api_routes_);
   SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
   AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
+  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(database_.get()));
   return absl::OkStatus();
 }
 
@@ -268,6 +271,12 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     SAFERL_ASSIGN_OR_RETURN(
         app->inference_, app->Serve(config.inference_server, "inference", app->inference_routes_));
     app->inference_->SetHttp2([app = app.get()](int fd) { app->TakeGrpc(fd); });
+  }
+  if (runs(Service::kApi)) {
+    ControllerOptions controller;
+    controller.holder = ControllerName();
+    app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
+                                                     controller, kSteerRollouts_s);
   }
   app->ready_ = true;
   return app;

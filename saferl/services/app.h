@@ -22,6 +22,8 @@
 #include "saferl/services/inference/oip_grpc.h"
 #include "saferl/services/monitor/service.h"
 #include "saferl/services/registry/model_sync.h"
+#include "saferl/services/rollouts/driver.h"
+#include "saferl/services/rollouts/evidence_store.h"
 #include "saferl/storage/cache.h"
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
@@ -74,6 +76,8 @@ class App {
   std::unique_ptr<DecideService> decide_;
   std::unique_ptr<registry::Store> registry_;
   std::unique_ptr<ModelSync> sync_;
+  std::unique_ptr<EvidenceStore> evidence_;
+  std::unique_ptr<RolloutDriver> rollouts_;
   std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<telemetry::HttpMetrics>> http_metrics_;

@@ -39,7 +39,7 @@ StatusOr<StepReport> Controller::Step(int64_t now_ns) {
 }
 
 StatusOr<bool> Controller::Steer(const Rollout& rollout, int64_t now_ns) {
-  SAFERL_ASSIGN_OR_RETURN(const std::optional<Verdict> verdict, Decide(rollout, now_ns));
+  SAFERL_ASSIGN_OR_RETURN(const std::optional<RolloutVerdict> verdict, Decide(rollout, now_ns));
   if (!verdict) return false;
   const StatusOr<Rollout> after =
       rollouts_.ApplyTo(rollout, verdict->event, options_.holder, verdict->reason);
@@ -49,16 +49,17 @@ StatusOr<bool> Controller::Steer(const Rollout& rollout, int64_t now_ns) {
   return !(after->state == rollout.state);
 }
 
-StatusOr<std::optional<Verdict>> Controller::Decide(const Rollout& rollout, int64_t now_ns) {
+StatusOr<std::optional<RolloutVerdict>> Controller::Decide(const Rollout& rollout, int64_t now_ns) {
   const Phase phase = rollout.state.phase;
   if (phase == Phase::kRegistered || phase == Phase::kAwaitApproval) return std::nullopt;
   if (phase == Phase::kRollingBack) {
     SAFERL_ASSIGN_OR_RETURN(const bool stable, SurelyStable(rollout, now_ns));
-    if (stable) return Verdict{RolloutEvent::kAllStable, "every lease has ended"};
+    if (stable) return RolloutVerdict{RolloutEvent::kAllStable, "every lease has ended"};
   } else {
     SAFERL_ASSIGN_OR_RETURN(const registry::Version version,
                             store_->Find(rollout.model, Cat(rollout.to)));
-    if (version.quarantined) return Verdict{RolloutEvent::kReject, version.quarantine_reason};
+    if (version.quarantined)
+      return RolloutVerdict{RolloutEvent::kReject, version.quarantine_reason};
   }
   SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::JournalEntry> journal,
                           rollouts_.Journal(rollout.id));
@@ -67,8 +68,8 @@ StatusOr<std::optional<Verdict>> Controller::Decide(const Rollout& rollout, int6
   const StatusOr<ArmEvidence> step = evidence_->Read(rollout, times.entered_ns);
   // What cannot be read is no data at all.
   const bool read = all.ok() && step.ok();
-  return Judge(rollout, times, read ? *all : ArmEvidence{}, read ? *step : ArmEvidence{},
-               store_->now(), options_.judge);
+  return JudgeRollout(rollout, times, read ? *all : ArmEvidence{}, read ? *step : ArmEvidence{},
+                      store_->now(), options_.judge);
 }
 
 StatusOr<bool> Controller::SurelyStable(const Rollout& rollout, int64_t now_ns) {

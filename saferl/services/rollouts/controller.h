@@ -25,7 +25,7 @@ struct ControllerOptions {
   double control_s = 10;              ///< its length
   double clock_drift = 0.01;          ///< how slow a robot's clock may run
   double tick_s = 0.1;                ///< a robot's longest tick
-  JudgeOptions judge;
+  RolloutRules judge;
 };
 
 struct StepReport {
@@ -42,7 +42,7 @@ class Controller {
 
  private:
   StatusOr<bool> Steer(const registry::Rollout& rollout, int64_t now_ns);
-  StatusOr<std::optional<Verdict>> Decide(const registry::Rollout& rollout, int64_t now_ns);
+  StatusOr<std::optional<RolloutVerdict>> Decide(const registry::Rollout& rollout, int64_t now_ns);
   StatusOr<bool> SurelyStable(const registry::Rollout& rollout, int64_t now_ns);
 
   registry::Store* store_;

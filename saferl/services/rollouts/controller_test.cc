@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "saferl/registry/testing/packages.h"
+#include "saferl/services/rollouts/driver.h"
 #include "saferl/services/testing/rollout_world.h"
 #include "saferl/storage/objects.h"
 #include "saferl/storage/testing/temporary_directory.h"
@@ -285,6 +287,23 @@ TEST(Controller, OnlyRobotsOfTheCohortGetALease) {
     ASSERT_TRUE(answer.ok()) << answer.status();
     EXPECT_EQ(answer->version == 2, registry::OnCanary(world.id_, robot, "e", 0.34)) << robot;
   }
+}
+
+TEST(RolloutDriver, StepsOnItsThreadAndHoldsWhereNobodyReports) {
+  World world;
+  world.Start(ShortPlan());
+  world.evidence_.available = false;
+  world.now_ += 3 * kNanosPerSecond;
+  const Deadline end = Deadline::After(20 * kNanosPerSecond);
+  {
+    ControllerOptions options;
+    options.holder = ControllerName();
+    options.judge.max_data_age_s = 2.5;
+    const RolloutDriver driver(world.store_.get(), &world.evidence_, options, 0.001);
+    while (driver.steps() < 3 && !end.Passed()) std::this_thread::yield();
+    EXPECT_GE(driver.steps(), 3U);
+  }
+  EXPECT_EQ(world.Now().state.phase, Phase::kHold);
 }
 
 /// A fault at every write of a whole rollout, in each of four ways. What a disk keeps is not the

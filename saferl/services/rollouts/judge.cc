@@ -31,7 +31,7 @@ struct Gates {
   bool hard = false;
 };
 
-Gates Feed(const ArmEvidence& evidence, const JudgeOptions& options) {
+Gates Feed(const ArmEvidence& evidence, const RolloutRules& options) {
   registry::RateGateOptions each = options.gate;
   each.alpha /= static_cast<double>(kKinds - kFirstSoft);
   Gates fed;
@@ -57,7 +57,7 @@ std::optional<std::string> Rejects(const Gates& fed) {
   return std::nullopt;
 }
 
-bool Accepts(const Gates& fed, const ArmEvidence& all, const JudgeOptions& options) {
+bool Accepts(const Gates& fed, const ArmEvidence& all, const RolloutRules& options) {
   for (size_t k = kFirstSoft; k < kKinds; ++k) {
     const int64_t seen = std::count_if(all.events.begin(), all.events.end(), [k](const auto& e) {
       return e.on_canary && static_cast<size_t>(e.kind) == k;
@@ -72,7 +72,7 @@ bool Accepts(const Gates& fed, const ArmEvidence& all, const JudgeOptions& optio
 /// What is wrong with the data, or nothing.
 std::optional<std::string> Silent(const registry::RolloutState& state, const StageTimes& times,
                                   const ArmEvidence& step, int64_t now,
-                                  const JudgeOptions& options) {
+                                  const RolloutRules& options) {
   const int64_t age = FromSeconds(options.max_data_age_s);
   const auto judge = [&](const char* arm, int64_t newest) -> std::optional<std::string> {
     if (newest > now + age) return Cat("the clock of the ", arm, " arm is ahead");
@@ -112,31 +112,32 @@ StageTimes TimesOf(const std::vector<registry::JournalEntry>& journal) {
   return times;
 }
 
-std::optional<Verdict> Judge(const registry::Rollout& rollout, const StageTimes& times,
-                             const ArmEvidence& all, const ArmEvidence& step, int64_t now_ns,
-                             const JudgeOptions& options) {
+std::optional<RolloutVerdict> JudgeRollout(const registry::Rollout& rollout,
+                                           const StageTimes& times, const ArmEvidence& all,
+                                           const ArmEvidence& step, int64_t now_ns,
+                                           const RolloutRules& options) {
   const registry::RolloutState& state = rollout.state;
   const registry::RolloutPlan& plan = rollout.plan;
   const Gates fed = Feed(all, options);
   if (const auto why = Rejects(fed); why && !state.quarantined)
-    return Verdict{RolloutEvent::kReject, *why};
+    return RolloutVerdict{RolloutEvent::kReject, *why};
   if (state.phase == Phase::kRollingBack) return std::nullopt;
   const int64_t since = now_ns - times.entered_ns;
   const bool held = state.phase == Phase::kHold;
   if (held && since > FromSeconds(plan.max_hold_s))
-    return Verdict{RolloutEvent::kHoldExpired, Cat("held for ", plan.max_hold_s, " s")};
+    return RolloutVerdict{RolloutEvent::kHoldExpired, Cat("held for ", plan.max_hold_s, " s")};
   const auto silent = Silent(state, times, step, now_ns, options);
   if (held) {
     if (silent || state.held_by_operator) return std::nullopt;
-    return Verdict{RolloutEvent::kDataBack, "data is back"};
+    return RolloutVerdict{RolloutEvent::kDataBack, "data is back"};
   }
-  if (silent) return Verdict{RolloutEvent::kDataLost, *silent};
+  if (silent) return RolloutVerdict{RolloutEvent::kDataLost, *silent};
   const bool bake = state.phase == Phase::kBake;
   if (since < FromSeconds(bake ? plan.bake_s : plan.min_dwell_s)) return std::nullopt;
   if (step.canary_h < plan.min_exposure_h || step.canary_ns == 0) return std::nullopt;
   if (!bake && !Accepts(fed, all, options)) return std::nullopt;
-  return Verdict{RolloutEvent::kAccept,
-                 Cat(step.canary_h, " robot hours, ", all.events.size(), " bad events")};
+  return RolloutVerdict{RolloutEvent::kAccept,
+                        Cat(step.canary_h, " robot hours, ", all.events.size(), " bad events")};
 }
 
 }  // namespace saferl::services

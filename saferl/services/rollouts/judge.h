@@ -1,5 +1,6 @@
 #pragma once
-// Judge: the event, if any, that a rollout's evidence calls for. A pure function: no clock, no I/O.
+// JudgeRollout: the event, if any, that a rollout's evidence calls for. A pure function: no clock,
+// no I/O.
 //
 // Order: what takes robots back comes before what freezes, and that before what goes on.
 //   reject        a hard violation on the canary, or a gate against "as good as stable"
@@ -21,7 +22,7 @@
 
 namespace saferl::services {
 
-struct JudgeOptions {
+struct RolloutRules {
   registry::RateGateOptions gate;    ///< alpha of all kinds together; accept_alpha of each
   double acceptable_rate_per_h = 5;  ///< of each kind, on the canary
   double max_data_age_s = 5;
@@ -34,15 +35,16 @@ struct StageTimes {
 };
 StageTimes TimesOf(const std::vector<registry::JournalEntry>& journal);
 
-struct Verdict {
+struct RolloutVerdict {
   registry::RolloutEvent event;
   std::string reason;
 };
 
 /// `all` since judged_ns, `step` since entered_ns.
-std::optional<Verdict> Judge(const registry::Rollout& rollout, const StageTimes& times,
-                             const ArmEvidence& all, const ArmEvidence& step, int64_t now_ns,
-                             const JudgeOptions& options);
+std::optional<RolloutVerdict> JudgeRollout(const registry::Rollout& rollout,
+                                           const StageTimes& times, const ArmEvidence& all,
+                                           const ArmEvidence& step, int64_t now_ns,
+                                           const RolloutRules& options);
 
 /// Shown, at level `alpha` and however often looked at, that a Poisson rate is below `limit`: an
 /// e-process, the mean of likelihood ratios exp((limit - r) exposure) (r / limit)^events over

@@ -37,7 +37,7 @@ class FaultyDatabase : public storage::Database {
     const Fault fault = ++writes_ == at_ ? fault_ : Fault::kNone;
     if (fault == Fault::kThrowBefore) throw std::runtime_error("killed");
     if (fault == Fault::kStatusBefore) return absl::UnavailableError("server away");
-    const Status status = below_->Transact(body);
+    Status status = below_->Transact(body);
     if (fault == Fault::kThrowAfter) throw std::runtime_error("killed");
     if (fault == Fault::kStatusAfter) return absl::UnknownError("written or not");
     return status;
