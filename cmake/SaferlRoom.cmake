@@ -65,7 +65,7 @@ function(saferl_test_program name libraries label)
   target_compile_definitions(${name} PRIVATE SAFERL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              SAFERL_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 1200)
   if(label STREQUAL "rt")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)  # these measure time
   endif()
