@@ -3,21 +3,18 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "saferl/base/json.h"
 #include "saferl/base/table.h"
 #include "saferl/base/text.h"
+#include "saferl/cli/serve.h"
 #include "saferl/registry/describe.h"
 
 namespace saferl::cli {
 
 std::vector<ArgSpec> StoreArgs(std::vector<ArgSpec> more) {
-  more.push_back({.name = "--config", .doc = "YAML file, as for saferl up", .value_name = "FILE"});
-  more.push_back({.name = "--set",
-                  .doc = "override one field, see saferl config explain service",
-                  .value_name = "FIELD=VALUE",
-                  .repeated = true});
+  more.push_back(ConfigFileArg());
+  more.push_back(SetArg());
   return more;
 }
 
@@ -33,24 +30,9 @@ ArgSpec WhoArg() {
   return {.name = "--who", .doc = "who does this (default: your user name)", .value_name = "NAME"};
 }
 
-StatusOr<services::ServiceConfig> StoreConfig(const Args& args) {
-  services::ConfigSources sources;
-  if (args.has("--config")) sources.file = args.text("--config");
-  if (std::filesystem::exists(".env")) sources.dot_env = ".env";
-  sources.environ = services::ProcessEnviron();
-  for (const std::string& text : args.All("--set")) {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos)
-      return absl::InvalidArgumentError(
-          Cat("--set: '", text, "' is not FIELD=VALUE; write data_dir=data/run"));
-    sources.set.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return services::LoadServiceConfig(sources);
-}
-
 StatusOr<OpenedRegistry> OpenFor(const Args& args) {
   OpenedRegistry opened;
-  SAFERL_ASSIGN_OR_RETURN(opened.config, StoreConfig(args));
+  SAFERL_ASSIGN_OR_RETURN(opened.config, ServiceConfigOf(args));
   SAFERL_ASSIGN_OR_RETURN(opened.stores, services::OpenRegistry(opened.config));
   return opened;
 }

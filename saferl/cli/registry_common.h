@@ -17,8 +17,6 @@ ArgSpec ModelArg();
 ArgSpec VersionArg(bool required, std::string doc);
 ArgSpec WhoArg();
 
-StatusOr<services::ServiceConfig> StoreConfig(const Args& args);
-
 /// Configuration and registry of one call.
 struct OpenedRegistry {
   services::ServiceConfig config;

@@ -9,42 +9,23 @@
 
 #include "saferl/base/file.h"
 #include "saferl/base/text.h"
-#include "saferl/services/app.h"
-#include "saferl/services/inference/small_policy.h"
+#include "saferl/services/testing/oip_server.h"
 
 namespace saferl::services {
 namespace {
 
 using testing::HasSubstr;
 
-class OipServer : public testing::Test {
+class OipClients : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "oip_clients";
-    std::filesystem::remove_all(folder_);
-    for (const auto& [file, sign] :
-         {std::pair{"small/1", 1.0F}, std::pair{"small/10", -1.0F}, std::pair{"other/1", 1.0F}}) {
-      const std::filesystem::path path = Cat(folder_, "/models/", file, ".policy");
-      std::filesystem::create_directories(path.parent_path());
-      ASSERT_TRUE(WriteFileAtomic(path.string(), Package(sign)).ok());
-    }
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    auto app = App::Start(config, {"0.1.0", "abc"}, {});
-    ASSERT_TRUE(app.ok()) << app.status();
-    app_ = *std::move(app);
+    const Status started = server_.Start();
+    ASSERT_TRUE(started.ok()) << started;
+    app_ = server_.app();
   }
-  void TearDown() override {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  std::string folder_;
-  std::unique_ptr<App> app_;
+  OipServer server_;
+  App* app_ = nullptr;
 };
-
-class OipClients : public OipServer, public testing::WithParamInterface<const char*> {};
 
 TEST_P(OipClients, AreServedUnchanged) {
   const std::string root = SAFERL_SOURCE_DIR;

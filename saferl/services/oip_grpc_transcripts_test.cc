@@ -14,8 +14,7 @@
 #include "saferl/base/text.h"
 #include "saferl/net/http.h"
 #include "saferl/net/raw_socket.h"
-#include "saferl/services/app.h"
-#include "saferl/services/inference/small_policy.h"
+#include "saferl/services/testing/oip_server.h"
 
 namespace saferl::services {
 namespace {
@@ -137,26 +136,10 @@ bool Same(const std::string& want, const std::string& got, size_t json) {
 class Transcripts : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "transcripts_" + GetParam();
-    std::filesystem::remove_all(folder_);
-    for (const auto& [file, sign] :
-         {std::pair{"small/1", 1.0F}, std::pair{"small/10", -1.0F}, std::pair{"other/1", 1.0F}}) {
-      const std::filesystem::path path = Cat(folder_, "/models/", file, ".policy");
-      std::filesystem::create_directories(path.parent_path());
-      ASSERT_TRUE(WriteFileAtomic(path.string(), Package(sign)).ok());
-    }
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    auto app = App::Start(config, {"0.1.0", "abc"}, {});
-    ASSERT_TRUE(app.ok()) << app.status();
-    app_ = *std::move(app);
+    const Status started = server_.Start();
+    ASSERT_TRUE(started.ok()) << started;
+    app_ = server_.app();
   }
-  void TearDown() override {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
   void ReplayHttp(const Exchange& e) {
     net::RawSocket socket(app_->inference_port());
     std::string request = Cat(e.method, " ", e.path, " HTTP/1.1\r\nHost: localhost\r\n");
@@ -224,8 +207,8 @@ class Transcripts : public testing::TestWithParam<const char*> {
     }
   }
 
-  std::string folder_;
-  std::unique_ptr<App> app_;
+  OipServer server_;
+  App* app_ = nullptr;
   std::shared_ptr<grpc::Channel> channel_;
 };
 

@@ -34,6 +34,15 @@ bool Unhex(std::string_view text, std::string* out) {
 
 }  // namespace
 
+StatusOr<std::optional<std::pair<int64_t, std::string>>> AfterTime(const Page& page) {
+  if (page.after.empty()) return std::nullopt;
+  std::pair<int64_t, std::string> after{0, page.after[1]};
+  const std::string& at = page.after[0];
+  if (std::from_chars(at.data(), at.data() + at.size(), after.first).ec != std::errc())
+    return absl::InvalidArgumentError("cursor: not one of this list; send next_cursor as it came");
+  return after;
+}
+
 StatusOr<Page> ReadPage(const net::Request& request, size_t parts) {
   Page page;
   if (const std::string* limit = request.Query("limit")) {

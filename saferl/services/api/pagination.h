@@ -8,8 +8,11 @@
 // holds the last item's sort key, so that inserts and deletions between two pages neither repeat
 // nor skip what stays. RT: no. Errors: kInvalidArgument.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "saferl/base/status.h"
@@ -24,6 +27,8 @@ struct Page {
 /// `parts`: how many a cursor of this list has.
 StatusOr<Page> ReadPage(const net::Request& request, size_t parts);
 std::string MakeCursor(const std::vector<std::string>& parts);
+/// Where a list by (time, id) goes on, of a cursor of those two; nothing: from the start.
+StatusOr<std::optional<std::pair<int64_t, std::string>>> AfterTime(const Page& page);
 /// `items`: JSON texts.
 net::Response PageResponse(const std::vector<std::string>& items, std::string_view next_cursor);
 

@@ -207,14 +207,9 @@ Response List(ExperimentStore* store, const Request& request) {
   if (!filter.ok()) return Problem(request, filter.status());
   const StatusOr<Page> page = ReadPage(request, 2);
   if (!page.ok()) return Problem(request, page.status());
-  std::optional<std::pair<int64_t, std::string>> after;
-  if (!page->after.empty()) {
-    after.emplace(0, page->after[1]);
-    const std::string& at = page->after[0];
-    if (std::from_chars(at.data(), at.data() + at.size(), after->first).ec != std::errc())
-      return Problem(request, 400, "", "cursor: not one of this list; send next_cursor as it came");
-  }
-  const auto found = store->List(*filter, page->limit + 1, after);
+  const auto after = AfterTime(*page);
+  if (!after.ok()) return Problem(request, after.status());
+  const auto found = store->List(*filter, page->limit + 1, *after);
   if (!found.ok()) return Problem(request, found.status());
   std::vector<std::string> items;
   const size_t n = std::min(found->size(), static_cast<size_t>(page->limit));
