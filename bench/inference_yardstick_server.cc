@@ -1,8 +1,8 @@
-// The gRPC and inference servers of bench/inference_yardstick.
+// The gRPC and inference servers of bench/inference_yardstick and bench/overload.
 //
-//   inference_yardstick_server saferl       the inference service as `saferl up` runs it, on a
-//   model
-//                                           "tiny" of 48-64-64-8; HTTP and gRPC on one port
+//   inference_yardstick_server saferl       the inference service as `saferl up` runs it, on models
+//                                           "tiny" of 48-64-64-8 and "wide" of seven layers of
+//                                           256; HTTP and gRPC on one port
 //   inference_yardstick_server grpc_echo    the smallest honest grpc++ server: a unary method on
 //                                           the callback API that hands the bytes back unparsed
 //
@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -61,27 +62,28 @@ int RunGrpcEcho() {
   return 0;
 }
 
-saferl::StatusOr<std::string> TinyPackage() {
-  constexpr std::array<int, 2> kHidden = {64, 64};
-  saferl::policy::PolicySpec spec = saferl::policy::MakeGaussianMlp(48, 8, kHidden, 1);
-  spec.name = "tiny";
+saferl::Status WriteModel(const std::string& folder, const std::string& name,
+                          std::span<const int> hidden) {
+  saferl::policy::PolicySpec spec = saferl::policy::MakeGaussianMlp(48, 8, hidden, 1);
+  spec.name = name;
   spec.robot = "wheelchair";
   spec.training_record = "{}";
   saferl::policy::MakeGoldenVectors(&spec, 4, 1);
-  return saferl::policy::EncodePackage(spec);
+  const auto package = saferl::policy::EncodePackage(spec);
+  if (!package.ok()) return package.status();
+  std::filesystem::create_directories(saferl::Cat(folder, "/models/", name));
+  return saferl::WriteFileAtomic(saferl::Cat(folder, "/models/", name, "/1.policy"), *package);
 }
 
 int RunSaferl() {
   using namespace saferl::services;  // NOLINT(google-build-using-namespace): a program of one page
   const std::string folder =
       std::filesystem::temp_directory_path() / saferl::Cat("saferl_yardstick_", ::getpid());
-  std::filesystem::create_directories(folder + "/models/tiny");
   int code = 3;
-  const auto package = TinyPackage();
-  saferl::Status status = package.status();
-  if (status.ok()) {
-    status = saferl::WriteFileAtomic(folder + "/models/tiny/1.policy", *package);
-  }
+  constexpr std::array<int, 2> kTiny = {64, 64};
+  constexpr std::array<int, 7> kWide = {256, 256, 256, 256, 256, 256, 256};
+  saferl::Status status = WriteModel(folder, "tiny", kTiny);
+  if (status.ok()) status = WriteModel(folder, "wide", kWide);
   if (status.ok()) {
     ServiceConfig config;
     config.data_dir = folder;

@@ -52,6 +52,12 @@ struct Job {
   bool done = false;  ///< loop's thread
 };
 
+/// What a handler answers later.
+struct LateAnswer {
+  Response response;
+  bool done = false;  ///< loop's thread
+};
+
 class Client final : public Connection, public std::enable_shared_from_this<Client> {
  public:
   Client(ServerCore* server, asio::io_context* loop, Set* set, int fd);
@@ -62,7 +68,13 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
 
  private:
   enum class Wait : uint8_t { kDone, kTimeout, kFull, kAborted };
-  enum class Quick : uint8_t { kNot, kSent, kUnsent };
+  enum class Quick : uint8_t { kNot, kSent, kUnsent, kWaits };
+  struct LaterOf final : Later {
+    explicit LaterOf(Client* of) : client(of) {}
+    std::function<void(Response)> Take() override;
+    Client* client;
+    std::shared_ptr<LateAnswer> answer;
+  };
 
   std::string_view unread() const { return {in_.data() + begin_, end_ - begin_}; }
   void BeginIdle();
@@ -76,6 +88,8 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
   Task<bool> FinishAnswer(const Request* request);
   Task<bool> Refuse(Request* request, const Route* route, int status, std::string detail);
   Task<bool> Respond(std::shared_ptr<Request> request, const Route& route, bool close);
+  Task<bool> Await(std::shared_ptr<Request> request, const Route& route,
+                   std::shared_ptr<LateAnswer> late, bool close);
   Task<Wait> OnPool(const Route& route, std::shared_ptr<Job> job, int64_t deadline_ns);
   Task<bool> RunStream(std::shared_ptr<Request> request, const Route& route);
   Task<void> WriteStream();
@@ -105,8 +119,9 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
     const Route* route = nullptr;
     int status = 0;
     bool close = false;
-    std::string_view unsent;  ///< of out_
-  } answer_;                  ///< in out_, of request_ or the one that Answer was given
+    std::string_view unsent;          ///< of out_
+  } answer_;                          ///< in out_, of request_ or the one that Answer was given
+  std::shared_ptr<LateAnswer> late_;  ///< of AnswerNow
   std::string peer_;
   int64_t read_deadline_ns_ = kNever, write_deadline_ns_ = kNever;
   int64_t idle_since_ns_ = 0;  ///< 0: in the middle of something
@@ -304,6 +319,10 @@ Task<void> Client::Run() {
         more = co_await FinishAnswer(request.get());
         continue;
       }
+      if (quick == Quick::kWaits) {
+        more = co_await Await(request_, *answer_.route, std::move(late_), answer_.close);
+        continue;
+      }
     }
     more = co_await One();
   }
@@ -335,7 +354,7 @@ const Route* Client::WholeRequest() {
     request->peer = peer_;
     request->deadline_ns = request->received_ns + FromSeconds(server_.options.request_timeout_s);
     const auto early = server_.dispatcher.Head(&reader_.head(), request, &route);
-    if (!early && route->handler && route->run == Run::kInline &&
+    if (!early && (route->handler || route->later) && route->run == Run::kInline &&
         request->headers.Find("Content-Encoding") == nullptr) {
       reader_.SetBodyLimit(route->max_body_bytes);
       if (reader_.state() == RequestReader::State::kBody) begin_ += reader_.Put(unread());
@@ -356,7 +375,16 @@ Client::Quick Client::AnswerNow() {
   read_deadline_ns_ = kNever;
   sent_bytes_ = 0;
   const Request& request = *request_;
-  Compose(request, route, server_.dispatcher.Call(*route, request), !reader_.head().keep_alive);
+  const bool close = !reader_.head().keep_alive;
+  LaterOf later(this);
+  std::optional<Response> response = server_.dispatcher.Call(*route, request, &later);
+  if (!response) {
+    answer_.route = route;
+    answer_.close = close;
+    late_ = std::move(later.answer);
+    return Quick::kWaits;
+  }
+  Compose(request, route, *std::move(response), close);
   sent_bytes_ = out_.size();
   if (!WriteNow(&answer_.unsent) || !answer_.unsent.empty() || answer_.close) return Quick::kUnsent;
   Tell(request, route, answer_.status);
@@ -396,6 +424,12 @@ Task<bool> Client::One() {
   bool close = !reader_.head().keep_alive || reader_.state() != RequestReader::State::kDone;
   if (!early) early = server_.dispatcher.Body(*route, &reader_.body(), request.get());
   if (early) co_return co_await Answer(*request, route, std::move(*early), close);
+  if (route->later) {
+    LaterOf later(this);
+    early = server_.dispatcher.Call(*route, *request, &later);
+    if (early) co_return co_await Answer(*request, route, std::move(*early), close);
+    co_return co_await Await(request, *route, std::move(later.answer), close);
+  }
   if (route->handler) co_return co_await Respond(request, *route, close);
   co_return co_await RunStream(request, *route);
 }
@@ -483,6 +517,34 @@ Task<bool> Client::Respond(std::shared_ptr<Request> request, const Route& route,
       co_return false;
   }
   co_return false;
+}
+
+std::function<void(Response)> Client::LaterOf::Take() {
+  answer = std::make_shared<LateAnswer>();
+  return [self = client->shared_from_this(), late = answer](Response response) mutable {
+    late->response = std::move(response);
+    // The connection is let go on its own thread.
+    asio::io_context& loop = self->loop_;
+    asio::post(loop, [self = std::move(self), late = std::move(late)] {
+      late->done = true;
+      self->wake_.cancel();
+    });
+  };
+}
+
+Task<bool> Client::Await(std::shared_ptr<Request> request, const Route& route,
+                         std::shared_ptr<LateAnswer> late, bool close) {
+  wake_.expires_at(
+      std::chrono::steady_clock::time_point(std::chrono::nanoseconds(request->deadline_ns)));
+  while (!late->done && !aborted_) {
+    auto [error] = co_await wake_.async_wait(kResult);
+    if (!error) break;
+  }
+  if (!late->done && aborted_) co_return false;
+  Response response =
+      late->done ? std::move(late->response)
+                 : server_.dispatcher.Error(*request, 504, "the server took too long and gave up");
+  co_return co_await Answer(*request, &route, std::move(response), close);
 }
 
 Task<Client::Wait> Client::OnPool(const Route& route, std::shared_ptr<Job> job,

@@ -161,6 +161,14 @@ Response Dispatcher::Call(const Route& route, const Request& request) const {
   return Error(request, 500, "the server failed; its log names the cause under this request id");
 }
 
+std::optional<Response> Dispatcher::Call(const Route& route, const Request& request,
+                                         Later* later) const {
+  if (!route.later) return Call(route, request);
+  std::optional<Response> response;
+  if (Guarded(route, request, [&] { response = route.later(request, later); })) return response;
+  return Error(request, 500, "the server failed; its log names the cause under this request id");
+}
+
 void Dispatcher::Open(const Route& route, const std::shared_ptr<Stream>& stream,
                       const Request& request) const {
   const StreamHandler& handler = route.websocket ? route.websocket : route.events;

@@ -44,6 +44,8 @@ class Dispatcher {
   std::optional<Response> Body(const Route& route, std::string* body, Request* request) const;
   /// The handler's answer; an exception is logged and becomes 500.
   Response Call(const Route& route, const Request& request) const;
+  /// The same of a route that may answer later; nothing when it does.
+  std::optional<Response> Call(const Route& route, const Request& request, Later* later) const;
   /// Hands the stream to its handler; an exception is logged and closes it.
   void Open(const Route& route, const std::shared_ptr<Stream>& stream,
             const Request& request) const;

@@ -90,9 +90,12 @@ Router::~Router() = default;
 void Router::Add(Route route) {
   if (!route.pattern.starts_with('/')) Abort(route, "a pattern starts with '/'");
   if (route.method >= Method::kCount) Abort(route, "a route needs a method");
-  const int kinds = (route.handler ? 1 : 0) + (route.events ? 1 : 0) + (route.websocket ? 1 : 0);
-  if (kinds != 1) Abort(route, "a route has one of handler, events and websocket");
-  if (!route.handler && route.method != Method::kGet) Abort(route, "streams are GET");
+  const int kinds = (route.handler ? 1 : 0) + (route.later ? 1 : 0) + (route.events ? 1 : 0) +
+                    (route.websocket ? 1 : 0);
+  if (kinds != 1) Abort(route, "a route has one of handler, later, events and websocket");
+  if ((route.events || route.websocket) && route.method != Method::kGet)
+    Abort(route, "streams are GET");
+  if (route.later && route.run != Run::kInline) Abort(route, "later is for inline routes");
   if (route.operation_id.empty()) Abort(route, "operation_id is missing");
   for (const auto& other : routes_) {
     if (other->operation_id == route.operation_id) Abort(route, "its operation_id is taken");

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,17 @@ namespace saferl::net {
 enum class Run : uint8_t { kInline, kPool, kControl };
 
 using Handler = std::function<Response(const Request&)>;
+
+/// How a handler on the connection's thread answers later, when the work is done elsewhere.
+class Later {
+ public:
+  virtual ~Later() = default;
+  /// A function to be called once, from any thread. Until then, or until the request's deadline
+  /// (504), the connection waits.
+  virtual std::function<void(Response)> Take() = 0;
+};
+/// The answer, or nothing after Take. The request is valid during the call only.
+using LaterHandler = std::function<std::optional<Response>(const Request&, Later*)>;
 
 /// A stream of server-sent events or WebSocket messages: see http_server.h.
 class Stream;
@@ -40,6 +52,7 @@ struct Route {
   std::string operation_id, summary, tag;
   Run run = Run::kInline;
   Handler handler;
+  LaterHandler later;               ///< instead of `handler`; kInline
   StreamHandler events, websocket;  ///< instead of `handler`
   std::vector<FieldSpec> query;
   std::string request_schema, response_schema;  ///< JSON schema texts; empty = none

@@ -56,6 +56,14 @@ Status TooLate(std::string_view why) {
       Cat("deadline: ", why, "; give more time or send less at once"));
 }
 
+/// Rows of the input as far as its bytes go; whether they fit is checked later.
+int64_t RowsOf(const ServedModel& model, const InferRequest& request) {
+  const size_t row = static_cast<size_t>(model.input.shape.back()) * sizeof(float);
+  return request.inputs.empty()
+             ? 1
+             : std::max<int64_t>(1, static_cast<int64_t>(request.inputs[0].bytes.size() / row));
+}
+
 Status QueueFull(int most) {
   return absl::ResourceExhaustedError(
       Cat("queue: ", most, " requests of this rank or before it wait already; send less at once"));
@@ -66,7 +74,8 @@ Status QueueFull(int most) {
 Engine::Engine(ModelHost* host, const EngineOptions& options) : host_(host), options_(options) {
   if (options_.slots <= 0)
     options_.slots = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  worker_ = std::thread([this] { Work(); });
+  for (int i = 0; i < options_.slots; ++i)
+    workers_.emplace_back([this, sweeps = i == 0] { Work(sweeps); });
 }
 
 Engine::~Engine() {
@@ -75,7 +84,7 @@ Engine::~Engine() {
     stop_ = true;
   }
   wake_.notify_all();
-  worker_.join();
+  for (std::thread& worker : workers_) worker.join();
 }
 
 size_t Engine::waiting() const {
@@ -181,7 +190,10 @@ Status Engine::Prepare(Job* job) {
   }
   if (job->deadline_ns <= Nanos()) return TooLate("it had passed when the request was read");
   SAFERL_ASSIGN_OR_RETURN(job->model, FindModel(&job->call));
-  job->cost_ns = job->model->cost_ns.load(std::memory_order_relaxed);
+  job->rows = RowsOf(*job->model, job->call.request);
+  const int64_t one = job->model->cost_ns.load(std::memory_order_relaxed);
+  const int64_t row = job->model->row_cost_ns.load(std::memory_order_relaxed);
+  job->cost_ns = job->rows == 1 || row == 0 ? one * job->rows : row * job->rows;
   return absl::OkStatus();
 }
 
@@ -192,38 +204,43 @@ bool Engine::TakeSlot() {
   return true;
 }
 
-bool Engine::Enter(std::unique_ptr<Job>* job) {
+void Engine::Enter(std::unique_ptr<Job> job) {
   std::unique_ptr<Job> refused;
   Status why;
+  bool handed = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (computing_ < options_.slots) {
-      ++computing_;
-      return true;
-    }
-    Job& mine = **job;
+    Job& mine = *job;
     mine.arrival = ++arrivals_;
     mine.queued_ns = Nanos();
-    int64_t ahead = mine.cost_ns;
-    if (mine.deadline_ns != INT64_MAX) {
+    const bool bounded = mine.deadline_ns != INT64_MAX;
+    handed = computing_ < options_.slots;
+    int64_t ahead = 0;  // with a free slot it is tried, which also corrects a cost that is wrong
+    if (bounded && !handed) {
+      ahead = 2 * mine.cost_ns;  // of what computes now nothing is known; take it for the same
       for (const std::unique_ptr<Job>& other : queue_) {
-        if (Before()(*job, other)) break;
+        if (Before()(job, other)) break;
         ahead += other->cost_ns / options_.slots;
       }
+      ahead += ahead / 4;
     }
-    if (mine.deadline_ns != INT64_MAX && mine.queued_ns + ahead > mine.deadline_ns) {
-      refused = std::move(*job);
-      why = TooLate("the work that waits before this request takes longer");
+    if (bounded && mine.queued_ns + ahead > mine.deadline_ns) {
+      refused = std::move(job);
+      why = TooLate("the work before this request, and its own, take longer");
+      handed = false;
     } else {
-      queue_.insert(std::move(*job));
-      if (static_cast<int>(queue_.size()) > options_.max_queue) {
+      queue_.insert(std::move(job));
+      if (handed) {
+        ++computing_;
+        ++handed_;
+      } else if (static_cast<int>(queue_.size()) > options_.max_queue) {
         refused = std::move(queue_.extract(std::prev(queue_.end())).value());
         why = QueueFull(options_.max_queue);
       }
     }
   }
+  if (handed) wake_.notify_one();
   if (refused != nullptr) refused->done(std::move(why));
-  return false;
 }
 
 StatusOr<InferResponse> Engine::Answer(Job* job) {
@@ -235,28 +252,41 @@ StatusOr<InferResponse> Engine::Answer(Job* job) {
   const int64_t queued = job->queued_ns == 0 ? 0 : start - job->queued_ns;
   StatusOr<InferResponse> answer =
       Infer(*job->model, std::move(job->call.request), job->call.transport, queued);
-  const int64_t cost = Nanos() - start;
-  const int64_t before = job->model->cost_ns.load(std::memory_order_relaxed);
-  job->model->cost_ns.store(before == 0 ? cost : before + (cost - before) / 8,
-                            std::memory_order_relaxed);
+  const int64_t cost = (Nanos() - start) / job->rows;
+  std::atomic<int64_t>& known = job->rows == 1 ? job->model->cost_ns : job->model->row_cost_ns;
+  const int64_t before = known.load(std::memory_order_relaxed);
+  known.store(before == 0 ? cost : before + (cost - before) / 8, std::memory_order_relaxed);
   return answer;
 }
 
-void Engine::Drain() {
+/// What the caller's slot computes next: none, and the slot is released. A worker takes anything,
+/// another thread only what is cheap.
+std::vector<std::unique_ptr<Engine::Job>> Engine::Next(bool worker) {
   std::vector<std::unique_ptr<Job>> batch;
-  while (true) {
-    batch.clear();
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      while (!queue_.empty() && static_cast<int>(batch.size()) < options_.batch) {
-        if (!batch.empty() && (*queue_.begin())->model != batch[0]->model) break;
-        batch.push_back(std::move(queue_.extract(queue_.begin()).value()));
-      }
-      if (batch.empty()) {
-        --computing_;
-        return;
-      }
+  bool hand = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    int64_t cost = 0;
+    while (!queue_.empty() && static_cast<int>(batch.size()) < options_.batch) {
+      const Job& next = **queue_.begin();
+      cost += next.cost_ns;
+      const bool cheap = cost <= kCallersNanos;
+      if (batch.empty() ? !worker && !cheap : !cheap || next.model != batch[0]->model) break;
+      batch.push_back(std::move(queue_.extract(queue_.begin()).value()));
     }
+    if (batch.empty()) {
+      hand = !queue_.empty();
+      hand ? ++handed_ : --computing_;
+    }
+  }
+  if (hand) wake_.notify_one();
+  return batch;
+}
+
+void Engine::Drain(bool worker) {
+  while (true) {
+    const std::vector<std::unique_ptr<Job>> batch = Next(worker);
+    if (batch.empty()) return;
     for (const std::unique_ptr<Job>& job : batch) job->done(Answer(job.get()));
   }
 }
@@ -273,20 +303,25 @@ void Engine::Release() {
   wake_.notify_one();
 }
 
-void Engine::Work() {
+void Engine::Work(bool sweeps) {
   // A sequence that nobody goes on with pins its version for at most 5/4 of its idle time.
   const auto period = std::chrono::duration_cast<std::chrono::nanoseconds>(
       std::chrono::duration<double>(std::clamp(options_.sequence_idle_s / 4, 0.001, 3600.0)));
   auto sweep = std::chrono::steady_clock::now() + period;
+  const auto wanted = [this] { return stop_ || handed_ > 0; };
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    wake_.wait_until(lock, sweep, [this] { return stop_ || handed_ > 0; });
+    if (sweeps) {
+      wake_.wait_until(lock, sweep, wanted);
+    } else {
+      wake_.wait(lock, wanted);
+    }
     if (stop_ && handed_ == 0) return;
     const bool handed = handed_ > 0;
     if (handed) --handed_;
     lock.unlock();
-    if (handed) Drain();
-    if (std::chrono::steady_clock::now() >= sweep) {
+    if (handed) Drain(true);
+    if (sweeps && std::chrono::steady_clock::now() >= sweep) {
       const std::lock_guard<std::mutex> sequences(sequence_mutex_);
       ForgetIdle(Nanos());
       sweep = std::chrono::steady_clock::now() + period;
@@ -300,17 +335,28 @@ void Engine::Submit(InferCall call, Done done) {
   mine.call = std::move(call);
   if (Status status = Prepare(&mine); !status.ok()) {
     done(std::move(status));
-    return;
-  }
-  if (!TakeSlot()) {
-    auto job = std::make_unique<Job>(std::move(mine));
-    job->done = std::move(done);
-    if (!Enter(&job)) return;
-    job->done(Answer(job.get()));
-  } else {
+  } else if (mine.cost_ns <= kCallersNanos && TakeSlot()) {
     done(Answer(&mine));
+    Drain(false);
+  } else {
+    mine.done = std::move(done);
+    Enter(std::make_unique<Job>(std::move(mine)));
   }
-  Drain();
+}
+
+std::optional<StatusOr<InferResponse>> Engine::Try(InferCall call,
+                                                   const std::function<Done()>& later) {
+  Job mine;
+  mine.call = std::move(call);
+  if (Status status = Prepare(&mine); !status.ok()) return status;
+  if (mine.cost_ns <= kCallersNanos && TakeSlot()) {
+    StatusOr<InferResponse> answer = Answer(&mine);
+    Release();
+    return answer;
+  }
+  mine.done = later();
+  Enter(std::make_unique<Job>(std::move(mine)));
+  return std::nullopt;
 }
 
 StatusOr<InferResponse> Engine::Run(InferCall call) {
@@ -324,15 +370,11 @@ StatusOr<InferResponse> Engine::Run(InferCall call) {
   }
   StatusOr<InferResponse> answer = absl::InternalError("no answer");
   std::binary_semaphore ready(0);
-  auto job = std::make_unique<Job>(std::move(mine));
-  job->done = [&](StatusOr<InferResponse> result) {
+  mine.done = [&](StatusOr<InferResponse> result) {
     answer = std::move(result);
     ready.release();
   };
-  if (Enter(&job)) {
-    job->done(Answer(job.get()));
-    Release();
-  }
+  Enter(std::make_unique<Job>(std::move(mine)));
   ready.acquire();
   return answer;
 }

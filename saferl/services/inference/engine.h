@@ -3,13 +3,16 @@
 // (name, version, alias, or the one a sequence began on), decides who computes next, and says no
 // early.
 //
-// Queue: a request that finds a free slot computes at once on the caller's thread: nothing ever
-// waits to be batched. When all slots compute, requests wait in order of (priority, deadline,
-// arrival); a slot that falls free takes up to `batch` of one model that wait already.
+// Queue: a request that finds a free slot computes at once: nothing ever waits to be batched. What
+// is measured to cost at most kCallersNanos does so on the caller's thread; more would keep that
+// thread from the requests of others and goes to the engine's own, one for each slot. When all
+// slots compute, requests wait in order of (priority, deadline, arrival); a slot that falls free
+// takes up to `batch` of one model that wait already, as long as they are cheap together.
 // Parameters: `priority` 1 is first, 0 or none stands for kDefaultPriority; `timeout` [us] from the
 // request's first byte sets the deadline, the transport's own deadline may only shorten it.
-// Admission: a request whose deadline has passed, or cannot be met by what is measured of the
-// waiting work, is refused at once (kDeadlineExceeded: 504); with a full queue the last in order is
+// Admission: a request whose deadline has passed, or cannot be met with a fifth of the time to
+// spare by what is measured of the work before it, is refused at once (kDeadlineExceeded: 504);
+// with a full queue the last in order is
 // refused (kResourceExhausted: 429), be it the new one or one that waits.
 // Sequences: `sequence_id` (number or text; 0 and "" mean none), `sequence_start`, `sequence_end`.
 // A sequence stays on the version that it began with, also over a reload or unload, until its end
@@ -23,9 +26,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "saferl/base/status.h"
 #include "saferl/services/inference/model_host.h"
@@ -33,6 +38,7 @@
 namespace saferl::services {
 
 inline constexpr int64_t kDefaultPriority = 100;
+inline constexpr int64_t kCallersNanos = 100'000;
 
 struct EngineOptions {
   int slots = 0;  ///< computed at a time; 0: as many as the machine has cores
@@ -61,7 +67,10 @@ class Engine {
 
   /// Calls `done` once: before Submit returns, or later on another thread that computes.
   void Submit(InferCall call, Done done);
-  /// Waits for the answer.
+  /// The answer, when it is there at once; else nothing, and the function that `later` makes is
+  /// called once, on another thread. Never waits.
+  std::optional<StatusOr<InferResponse>> Try(InferCall call, const std::function<Done()>& later);
+  /// Waits for the answer; computes on the caller's thread where a slot is free.
   StatusOr<InferResponse> Run(InferCall call);
 
   ModelHost& host() { return *host_; }
@@ -75,7 +84,7 @@ class Engine {
     Done done;
     int64_t priority = kDefaultPriority, deadline_ns = INT64_MAX;
     uint64_t arrival = 0;
-    int64_t queued_ns = 0, cost_ns = 0;
+    int64_t queued_ns = 0, cost_ns = 0, rows = 1;
   };
   struct Before {
     bool operator()(const std::unique_ptr<Job>& a, const std::unique_ptr<Job>& b) const;
@@ -91,13 +100,14 @@ class Engine {
   StatusOr<std::shared_ptr<const ServedModel>> FindSequence(const std::string& id, bool start,
                                                             bool end, const InferCall& call);
   void ForgetIdle(int64_t now_ns);
-  /// Takes a slot, or queues the job. True: the caller computes it, then calls Drain or Release.
-  bool Enter(std::unique_ptr<Job>* job);
   bool TakeSlot();  ///< a free one, if there is
+  /// Gives the job to a worker, at once or in its turn, or refuses it.
+  void Enter(std::unique_ptr<Job> job);
   StatusOr<InferResponse> Answer(Job* job);
-  void Drain();    ///< computes what waits, then frees the slot
-  void Release();  ///< gives the slot to the worker when something waits, else frees it
-  void Work();
+  std::vector<std::unique_ptr<Job>> Next(bool worker);
+  void Drain(bool worker);  ///< computes what waits, then lets go of the slot
+  void Release();           ///< gives the slot to a worker when something waits, else frees it
+  void Work(bool sweeps);
 
   ModelHost* host_;
   EngineOptions options_;
@@ -108,9 +118,9 @@ class Engine {
   mutable std::mutex sequence_mutex_;
   std::map<std::pair<std::string, std::string>, Sequence> sequences_;
   std::condition_variable wake_;
-  int handed_ = 0;  ///< slots that the worker has not taken yet
+  int handed_ = 0;  ///< slots that no worker has taken yet
   bool stop_ = false;
-  std::thread worker_;
+  std::vector<std::thread> workers_;  ///< one for each slot
 };
 
 }  // namespace saferl::services

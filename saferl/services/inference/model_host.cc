@@ -33,6 +33,20 @@ Status CheckName(std::string_view what, std::string_view text) {
       Cat(what, ": '", text.substr(0, 80), "' is not 1 to 128 of A-Z a-z 0-9 . _ -; rename it"));
 }
 
+/// What one row takes, so that the first request is already judged by it.
+int64_t MeasureRow(const ServedModel& model) {
+  const std::vector<float> row(static_cast<size_t>(model.input.shape.back()), 0.0F);
+  std::vector<float> action(static_cast<size_t>(model.output.shape.back()));
+  policy::PolicyScratch scratch;
+  int64_t best = INT64_MAX;
+  for (int i = 0; i < 3; ++i) {  // the first one finds nothing in the caches
+    const int64_t start = Nanos();
+    (void)model.policy->Forward(row, action, &scratch);
+    best = std::min(best, Nanos() - start);
+  }
+  return best;
+}
+
 StatusOr<std::shared_ptr<ServedModel>> MakeServed(const std::string& name,
                                                   const std::string& version,
                                                   std::string_view package,
@@ -52,6 +66,7 @@ StatusOr<std::shared_ptr<ServedModel>> MakeServed(const std::string& name,
   model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics, name, version);
   model->metrics->Loaded(model->sha256, "fp32", 1e-9 * static_cast<double>(Nanos() - start));
   model->used_ns = Nanos();
+  model->cost_ns = MeasureRow(*model);
   return model;
 }
 

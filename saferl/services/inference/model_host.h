@@ -58,7 +58,8 @@ struct ServedModel {
   uint64_t bytes = 0;
   mutable ModelStatistics statistics;
   mutable std::atomic<int64_t> used_ns{0};
-  mutable std::atomic<int64_t> cost_ns{0};  ///< of a request, as measured lately
+  mutable std::atomic<int64_t> cost_ns{0};      ///< of a request of one row, as measured lately
+  mutable std::atomic<int64_t> row_cost_ns{0};  ///< of each row where there are more; 0: not yet
   std::unique_ptr<telemetry::ModelMetrics> metrics;
   ~ServedModel();
 };

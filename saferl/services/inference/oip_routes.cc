@@ -132,7 +132,7 @@ class Oip {
     return Response::Json(w.EndArray().EndObject().Take());
   }
 
-  Response InferRoute(const Request& request) const {
+  std::optional<Response> InferRoute(const Request& request, net::Later* later) const {
     if (!options_.ready()) return Error(503, "the server is not ready");
     InferCall call;
     call.model = request.Param("model");
@@ -155,15 +155,13 @@ class Oip {
     InferRequest form;
     form.outputs = call.request.outputs;
     form.binary_output = call.request.binary_output;
-    const StatusOr<InferResponse> answer = engine_->Run(std::move(call));
-    if (!answer.ok()) return Error(answer.status());
-    EncodedResponse encoded = EncodeInferResponse(*answer, form);
-    Response response = Response::Json(std::move(encoded.body));
-    if (encoded.header_length.has_value()) {
-      response.content_type = "application/octet-stream";
-      response.headers.Set(kHeaderLength, Cat(*encoded.header_length));
-    }
-    return response;
+    const auto answer = engine_->Try(std::move(call), [&] {
+      return [form, done = later->Take()](StatusOr<InferResponse> result) {
+        done(Answer(result, form));
+      };
+    });
+    if (!answer.has_value()) return std::nullopt;
+    return Answer(*answer, form);
   }
 
   Response Index(const Request& request) const {
@@ -212,6 +210,17 @@ class Oip {
   }
 
  private:
+  static Response Answer(const StatusOr<InferResponse>& answer, const InferRequest& form) {
+    if (!answer.ok()) return Error(answer.status());
+    EncodedResponse encoded = EncodeInferResponse(*answer, form);
+    Response response = Response::Json(std::move(encoded.body));
+    if (encoded.header_length.has_value()) {
+      response.content_type = "application/octet-stream";
+      response.headers.Set(kHeaderLength, Cat(*encoded.header_length));
+    }
+    return response;
+  }
+
   template <class Use>
   Response WithModel(const Request& request, const Use& use) const {
     const StatusOr<std::shared_ptr<const ServedModel>> model =
@@ -299,26 +308,25 @@ std::string ModelConfigJson(const ServedModel& model) {
 
 void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router) {
   const auto oip = std::make_shared<const Oip>(options, engine);
-  const auto add = [&](Method method, std::string pattern, std::string id, std::string summary,
-                       Response (Oip::*handler)(const Request&) const, net::Run run) {
+  const auto make = [](Method method, std::string pattern, std::string id, std::string summary) {
     net::Route route;
     route.method = method;
     route.pattern = std::move(pattern);
     route.operation_id = std::move(id);
     route.summary = std::move(summary);
     route.tag = "Open Inference Protocol";
+    return route;
+  };
+  const auto add = [&](Method method, std::string pattern, std::string id, std::string summary,
+                       Response (Oip::*handler)(const Request&) const, net::Run run) {
+    net::Route route = make(method, std::move(pattern), std::move(id), std::move(summary));
     route.run = run;
-    // tritonclient's aio client says that it takes gzip, and unpacks only what infer answers.
-    const bool compress = handler == &Oip::InferRoute;
-    route.handler = [oip, handler, compress](const Request& request) {
+    route.handler = [oip, handler](const Request& request) {
       Response response = ((*oip).*handler)(request);
-      response.compress = compress;
+      // tritonclient's aio client says that it takes gzip, and unpacks only what infer answers.
+      response.compress = false;
       return response;
     };
-    if (handler == &Oip::InferRoute) {
-      route.request_schema = kInferSchema;
-      route.max_body_bytes = kMaxBody;
-    }
     router->Add(std::move(route));
   };
   router->SetErrorShape("/v2", [](const Request&, int status, std::string_view detail) {
@@ -343,8 +351,13 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
         &Oip::Config, Run::kInline);
     add(Method::kGet, base + "/stats", "oipStatistics" + suffix, "Statistics", &Oip::Statistics,
         Run::kInline);
-    add(Method::kPost, base + "/infer", "oipInfer" + suffix, "Inference", &Oip::InferRoute,
-        Run::kInline);
+    net::Route infer = make(Method::kPost, base + "/infer", "oipInfer" + suffix, "Inference");
+    infer.later = [oip](const Request& request, net::Later* later) {
+      return oip->InferRoute(request, later);
+    };
+    infer.request_schema = kInferSchema;
+    infer.max_body_bytes = kMaxBody;
+    router->Add(std::move(infer));
   }
   add(Method::kPost, "/v2/repository/index", "oipIndex", "What the repository holds", &Oip::Index,
       Run::kInline);
