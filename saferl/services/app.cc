@@ -11,6 +11,7 @@
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
 #include "saferl/services/mlflow/routes.h"
+#include "saferl/services/rollouts/lease_routes.h"
 #include "saferl/services/stores.h"
 #include "saferl/telemetry/operations_metrics.h"
 
@@ -145,7 +146,8 @@ Status App::AddApiRoutes() {
   AddConfigurationRoute(config_, &api_routes_);
   SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
   AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
-  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(database_.get()));
+  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(registry_.get()));
+  AddLeaseRoutes(registry_.get(), evidence_.get(), &api_routes_);
   return absl::OkStatus();
 }
 

@@ -48,6 +48,7 @@ class App {
   int monitor_port() const { return monitor_ == nullptr ? 0 : monitor_->port(); }
   ModelHost& models() { return models_; }
   DecideService& decide() { return *decide_; }
+  registry::Store& registry() { return *registry_; }
   /// Where the monitor runs here.
   Monitor& monitor() { return monitor_->monitor(); }
   /// Stops taking work, answers what is in flight. True when all was answered in time.

@@ -12,7 +12,8 @@
 // A kind accepts when it is shown to be at most accept_ratio times stable's, or its rate on the
 // canary to be below acceptable_rate_per_h; the second is how a fleet without bad events goes on.
 // In the bake no robot is left to compare with: hard violations, silence and time decide there.
-// Units: seconds, robot hours, ns of the registry's clock. RT: no. Cost: linear in the events.
+// Units: seconds, robot hours, ns of the registry's clock. RT: no. Cost: linear in the slices of
+// evidence that hold bad events, whatever the number of robots and events.
 
 #include <optional>
 #include <string>

@@ -26,9 +26,14 @@ struct LeaseQuestion {
   int64_t at_ns = 0;    ///< the robot's clock
   std::string episode;
 };
+inline constexpr double kRenew_s = 5;         ///< while nothing is rolled out
+inline constexpr double kRenewsInALease = 4;  ///< so that three answers may be lost
 struct LeaseAnswer {
   int64_t version = 0, stable = 0;  ///< 0: none, the robot stands still
   double lease_s = 0;               ///< of `version` where it is not the stable one
+  double renew_s = kRenew_s;        ///< ask again after so long
+  std::string rollout = {};         ///< empty: none is active
+  int64_t shadow = 0;  ///< to be computed beside `version` and reported, moving nothing; 0: none
 };
 
 class RolloutLease {

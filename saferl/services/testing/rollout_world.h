@@ -89,9 +89,11 @@ class WorldEvidence : public Evidence {
       all.stable_h += row.stable * row.hours;
       if (row.canary > 0) all.canary_ns = row.at_ns;
       if (row.stable > 0) all.stable_ns = row.at_ns;
-      const double share = static_cast<double>(row.canary) / (row.canary + row.stable);
-      for (int i = 0; i < row.canary * bad_per_tick; ++i)
-        all.events.push_back({row.at_ns, kind, true, share});
+      if (row.canary + row.stable == 0) continue;
+      EvidenceSlice slice;
+      slice.canary_share = static_cast<double>(row.canary) / (row.canary + row.stable);
+      slice.canary[static_cast<size_t>(kind)] = int64_t{row.canary} * bad_per_tick;
+      all.slices.push_back(slice);
     }
     return all;
   }
