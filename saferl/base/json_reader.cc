@@ -56,6 +56,15 @@ bool EndsWord(char c) {
   }
 }
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+/// So many digits are a whole number that double holds exactly, and so is 10 to that power: their
+/// quotient is the nearest double, as from_chars gives it.
+constexpr size_t kExactDigits = 15;
+constexpr double kPowers[kExactDigits + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
 }  // namespace
 
 int JsonReader::line() {
@@ -69,9 +78,7 @@ Status JsonReader::Fail(std::string_view problem) {
 }
 
 void JsonReader::SkipSpace() {
-  while (!Done() &&
-         (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
-    ++at_;
+  while (!Done() && IsSpace(text_[at_])) ++at_;
 }
 
 JsonReader::Kind JsonReader::Peek() {
@@ -266,9 +273,52 @@ Status JsonReader::Word(std::string_view* word) {
       Cat("'", JsonEscape(word->substr(0, 40)), "' is no JSON value; quote it if it is a text"));
 }
 
+/// The number at `*at`, which moves behind it, in one pass over its text. False: what is there is
+/// no number, or none that double holds; Number says what is wrong with it.
+bool JsonReader::TakeNumber(size_t* at, double* value) const {
+  const char* const start = text_.data() + *at;
+  const char* const end = text_.data() + text_.size();
+  const char* p = start;
+  uint64_t digits = 0;  // wraps where there are too many, and is not used then
+  const auto take = [&] {
+    const char* const first = p;
+    for (; p != end && IsDigit(*p); ++p) digits = digits * 10 + static_cast<uint64_t>(*p - '0');
+    return static_cast<size_t>(p - first);
+  };
+  const bool negative = p != end && *p == '-';
+  if (negative) ++p;
+  const bool zero = p != end && *p == '0';
+  const size_t whole = take();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  size_t fraction = 0;
+  if (p != end && *p == '.') {
+    ++p;
+    fraction = take();
+    if (fraction == 0) return false;
+  }
+  const bool plain = whole + fraction <= kExactDigits;
+  const bool power = p != end && (*p == 'e' || *p == 'E');
+  if (power) {
+    ++p;
+    if (p != end && (*p == '+' || *p == '-')) ++p;
+    if (take() == 0) return false;
+  }
+  if (p != end && !EndsWord(*p)) return false;
+  if (plain && !power) {
+    *value = static_cast<double>(digits) / kPowers[fraction];
+    if (negative) *value = -*value;
+  } else {
+    const auto [stop, error] = std::from_chars(start, p, *value);
+    if (error != std::errc() || stop != p || !std::isfinite(*value)) return false;
+  }
+  *at += static_cast<size_t>(p - start);
+  return true;
+}
+
 Status JsonReader::Number(double* value) {
   SAFERL_RETURN_IF_ERROR(status_);
   SkipSpace();
+  if (TakeNumber(&at_, value)) return absl::OkStatus();
   std::string_view word;
   SAFERL_RETURN_IF_ERROR(Word(&word));
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), *value);
@@ -364,6 +414,35 @@ Status JsonReader::Numbers(std::vector<T>* values) {
 template Status JsonReader::Numbers(std::vector<float>* values);
 template Status JsonReader::Numbers(std::vector<double>* values);
 template Status JsonReader::Numbers(std::vector<int64_t>* values);
+
+template <class T>
+size_t JsonReader::Reals(std::span<T> values) {
+  if (!status_.ok() || levels_.empty() || levels_.back().object) return 0;
+  constexpr double kMax = static_cast<double>(std::numeric_limits<T>::max());
+  const auto skip = [this](size_t at) {
+    while (at < text_.size() && IsSpace(text_[at])) ++at;
+    return at;
+  };
+  size_t taken = 0;
+  bool first = levels_.back().first;
+  while (taken < values.size()) {
+    size_t at = skip(at_);
+    if (!first) {
+      if (at >= text_.size() || text_[at] != ',') break;
+      at = skip(at + 1);
+    }
+    double value = 0;
+    if (!TakeNumber(&at, &value) || std::abs(value) > kMax) break;
+    values[taken++] = static_cast<T>(value);
+    at_ = at;
+    first = false;
+  }
+  levels_.back().first = first;
+  return taken;
+}
+
+template size_t JsonReader::Reals(std::span<float> values);
+template size_t JsonReader::Reals(std::span<double> values);
 
 Status JsonReader::Finish() {
   SAFERL_RETURN_IF_ERROR(status_);

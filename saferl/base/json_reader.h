@@ -13,6 +13,7 @@
 // Errors: kInvalidArgument "name:line: problem; next step"; the first one stays. RT: no.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,10 @@ class JsonReader {
   /// Numbers of a flat or nested list, row by row, appended to `values`.
   template <class T>
   Status Numbers(std::vector<T>* values);
+  /// The numbers that come next in the list, as many as `values` takes; stops, without an error,
+  /// before whatever NextItem and Number would not read as a number that T holds. Returns how many.
+  template <class T>
+  size_t Reals(std::span<T> values);
 
   /// OK when everything was well and nothing is left.
   Status Finish();
@@ -61,6 +66,7 @@ class JsonReader {
   void SkipSpace();
   Status Open(char bracket, std::string_view what);
   bool NextElement(char closing);
+  bool TakeNumber(size_t* at, double* value) const;
   Status Unicode(std::string* out);
   Status Hex4(uint32_t* code);
   Status Utf8(std::string* out);
@@ -79,5 +85,7 @@ class JsonReader {
 extern template Status JsonReader::Numbers(std::vector<float>* values);
 extern template Status JsonReader::Numbers(std::vector<double>* values);
 extern template Status JsonReader::Numbers(std::vector<int64_t>* values);
+extern template size_t JsonReader::Reals(std::span<float> values);
+extern template size_t JsonReader::Reals(std::span<double> values);
 
 }  // namespace saferl

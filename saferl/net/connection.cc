@@ -62,12 +62,18 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
 
  private:
   enum class Wait : uint8_t { kDone, kTimeout, kFull, kAborted };
+  enum class Quick : uint8_t { kNot, kSent, kUnsent };
 
   std::string_view unread() const { return {in_.data() + begin_, end_ - begin_}; }
+  void BeginIdle();
+  Quick AnswerNow();
+  const Route* WholeRequest();
   Task<bool> One();
   Task<bool> ReadHead(Request* request);
   Task<bool> ReadBody(const Route* route, bool discard);
+  void Compose(const Request& request, const Route* route, Response response, bool close);
   Task<bool> Answer(const Request& request, const Route* route, Response response, bool close);
+  Task<bool> FinishAnswer(const Request* request);
   Task<bool> Refuse(Request* request, const Route* route, int status, std::string detail);
   Task<bool> Respond(std::shared_ptr<Request> request, const Route& route, bool close);
   Task<Wait> OnPool(const Route& route, std::shared_ptr<Job> job, int64_t deadline_ns);
@@ -79,6 +85,7 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
   Task<bool> Handshake();
   Task<bool> Fill();
   Task<bool> Send(std::string_view bytes);
+  bool WriteNow(std::string_view* bytes);
   Task<bool> SendRaw(std::string_view bytes);
   Task<void> Linger();
   void Tell(const Request& request, const Route* route, int status);
@@ -94,6 +101,12 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
   std::vector<char> in_;
   size_t begin_ = 0, end_ = 0;
   std::string out_, cipher_, plain_, records_;
+  struct {
+    const Route* route = nullptr;
+    int status = 0;
+    bool close = false;
+    std::string_view unsent;  ///< of out_
+  } answer_;                  ///< in out_, of request_ or the one that Answer was given
   std::string peer_;
   int64_t read_deadline_ns_ = kNever, write_deadline_ns_ = kNever;
   int64_t idle_since_ns_ = 0;  ///< 0: in the middle of something
@@ -190,11 +203,17 @@ Task<bool> Client::Send(std::string_view bytes) {
   co_return co_await SendRaw(records);
 }
 
-Task<bool> Client::SendRaw(std::string_view bytes) {
+/// Takes off `bytes` what the socket takes at once. False: the peer is gone.
+bool Client::WriteNow(std::string_view* bytes) {
   error_code error;
-  const size_t n = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-  if (error && error != asio::error::would_block) co_return false;
-  bytes.remove_prefix(error ? 0 : n);
+  const size_t n = socket_.write_some(asio::buffer(bytes->data(), bytes->size()), error);
+  if (error && error != asio::error::would_block) return false;
+  bytes->remove_prefix(error ? 0 : n);
+  return true;
+}
+
+Task<bool> Client::SendRaw(std::string_view bytes) {
+  if (!WriteNow(&bytes)) co_return false;
   if (bytes.empty()) co_return true;
   const ServerOptions& options = server_.options;
   write_deadline_ns_ =
@@ -268,9 +287,80 @@ Task<void> Client::Run() {
       co_return;
     }
   }
-  for (bool more = true; more;) more = co_await One();
+  for (bool more = true; more;) {
+    if (tls_ == nullptr) {
+      if (unread().empty()) {
+        BeginIdle();
+        begin_ = end_ = 0;
+        auto [error, n] = co_await socket_.async_read_some(asio::buffer(in_), kResult);
+        if (error) break;
+        end_ = n;
+        idle_since_ns_ = 0;
+      }
+      const Quick quick = AnswerNow();
+      if (quick == Quick::kSent) continue;
+      if (quick == Quick::kUnsent) {
+        const std::shared_ptr<Request> request = request_;
+        more = co_await FinishAnswer(request.get());
+        continue;
+      }
+    }
+    more = co_await One();
+  }
   error_code ignored;
   socket_.close(ignored);
+}
+
+void Client::BeginIdle() {
+  expired_ = false;
+  idle_since_ns_ = Nanos();
+  read_deadline_ns_ = idle_since_ns_ + FromSeconds(server_.options.idle_timeout_s);
+}
+
+/// The route of the request that lies in the buffer as a whole, when its handler runs here and
+/// nothing about it asks for more than calling that; the request is then in request_ and out of the
+/// buffer. Null: nothing was taken, One reads it from its start.
+const Route* Client::WholeRequest() {
+  Request* request = request_.get();
+  const size_t start = begin_;
+  reader_.Reset();
+  request->received_ns = Nanos();
+  begin_ += reader_.Put(unread());
+  const RequestHead& head = reader_.head();
+  const bool whole = reader_.state() == RequestReader::State::kDone ||
+                     (reader_.state() == RequestReader::State::kBody && !head.chunked &&
+                      *head.content_length <= unread().size());
+  if (whole) {
+    const Route* route = nullptr;
+    request->peer = peer_;
+    request->deadline_ns = request->received_ns + FromSeconds(server_.options.request_timeout_s);
+    const auto early = server_.dispatcher.Head(&reader_.head(), request, &route);
+    if (!early && route->handler && route->run == Run::kInline &&
+        request->headers.Find("Content-Encoding") == nullptr) {
+      reader_.SetBodyLimit(route->max_body_bytes);
+      if (reader_.state() == RequestReader::State::kBody) begin_ += reader_.Put(unread());
+      if (reader_.state() == RequestReader::State::kDone &&
+          !server_.dispatcher.Body(*route, &reader_.body(), request)) {
+        return route;
+      }
+    }
+  }
+  begin_ = start;
+  return nullptr;
+}
+
+/// The usual case without a wait. kNot: One does it. kUnsent: only FinishAnswer is left to do.
+Client::Quick Client::AnswerNow() {
+  const Route* route = WholeRequest();
+  if (route == nullptr) return Quick::kNot;
+  read_deadline_ns_ = kNever;
+  sent_bytes_ = 0;
+  const Request& request = *request_;
+  Compose(request, route, server_.dispatcher.Call(*route, request), !reader_.head().keep_alive);
+  sent_bytes_ = out_.size();
+  if (!WriteNow(&answer_.unsent) || !answer_.unsent.empty() || answer_.close) return Quick::kUnsent;
+  Tell(request, route, answer_.status);
+  return Quick::kSent;
 }
 
 /// False: the connection ends (and has been told so).
@@ -313,8 +403,7 @@ Task<bool> Client::One() {
 Task<bool> Client::ReadHead(Request* request) {
   const ServerOptions& options = server_.options;
   if (unread().empty()) {
-    idle_since_ns_ = Nanos();
-    read_deadline_ns_ = idle_since_ns_ + FromSeconds(options.idle_timeout_s);
+    BeginIdle();
     const bool filled = co_await Fill();
     if (!filled) co_return false;
     idle_since_ns_ = 0;
@@ -423,22 +512,34 @@ Task<Client::Wait> Client::OnPool(const Route& route, std::shared_ptr<Job> job,
   co_return aborted_ ? Wait::kAborted : Wait::kTimeout;
 }
 
-Task<bool> Client::Answer(const Request& request, const Route* route, Response response,
-                          bool close) {
-  close = close || server_.draining;
-  const int status = response.status;
+/// The answer's bytes into out_.
+void Client::Compose(const Request& request, const Route* route, Response response, bool close) {
+  answer_ = {
+      .route = route, .status = response.status, .close = close || server_.draining, .unsent = {}};
   out_.clear();
   server_.dispatcher.Write(request, std::move(response),
-                           {.close = close,
+                           {.close = answer_.close,
                             .minor_version = reader_.head().minor_version,
-                            .handled_ns = Nanos() - request.received_ns},
+                            .received_ns = request.received_ns},
                            &out_);
+  answer_.unsent = out_;
+}
+
+Task<bool> Client::Answer(const Request& request, const Route* route, Response response,
+                          bool close) {
+  Compose(request, route, std::move(response), close);
   const bool sent = co_await Send(out_);
-  Tell(request, route, status);
-  if (sent && close) {
-    co_await Linger();
-  }
-  co_return sent && !close;
+  Tell(request, route, answer_.status);
+  if (sent && answer_.close) co_await Linger();
+  co_return sent && !answer_.close;
+}
+
+/// What AnswerNow left.
+Task<bool> Client::FinishAnswer(const Request* request) {
+  const bool sent = co_await SendRaw(answer_.unsent);
+  Tell(*request, answer_.route, answer_.status);
+  if (sent && answer_.close) co_await Linger();
+  co_return sent && !answer_.close;
 }
 
 void Client::Tell(const Request& request, const Route* route, int status) {

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <exception>
 
+#include "saferl/base/clock.h"
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
 #include "saferl/net/compression.h"
@@ -101,7 +102,7 @@ std::optional<Response> Dispatcher::Head(RequestHead* head, Request* request,
                                          const Route** route) const {
   *route = nullptr;
   request->method = ParseMethod(head->method);
-  request->headers = std::move(head->fields);
+  std::swap(request->headers, head->fields);  // both keep their memory for the next one
   request->path.clear();
   request->query.clear();
   request->params.clear();
@@ -195,7 +196,8 @@ void Dispatcher::Write(const Request& request, Response response, const WriteOpt
   AppendIdentity(request, out);
   if (options_.server_timing) {
     AppendField("Server-Timing",
-                Cat("app;dur=", static_cast<double>(options.handled_ns / 1000) / 1000), out);
+                Cat("app;dur=", static_cast<double>((Nanos() - options.received_ns) / 1000) / 1000),
+                out);
   }
   if (options.close) {
     *out += "Connection: close\r\n";

@@ -25,9 +25,9 @@ struct DispatchOptions {
 };
 
 struct WriteOptions {
-  bool close = false;      ///< add Connection: close
-  int minor_version = 1;   ///< of the request
-  int64_t handled_ns = 0;  ///< for Server-Timing
+  bool close = false;       ///< add Connection: close
+  int minor_version = 1;    ///< of the request
+  int64_t received_ns = 0;  ///< for Server-Timing
 };
 
 class Dispatcher {

@@ -152,6 +152,53 @@ class Gate {
   bool open_ = false;
 };
 
+TEST_F(HttpServerTest, ARequestInTwoPiecesIsAnsweredLikeAWholeOne) {
+  Start();
+  const std::string packed = Compress(Coding::kGzip, std::string(300, 'x'));
+  const std::string fields = "Host: x\r\nX-Request-Id: t\r\n";
+  const std::string requests[] = {
+      Cat("GET /hello HTTP/1.1\r\n", fields, "\r\n"),
+      Cat("HEAD /hello HTTP/1.1\r\n", fields, "\r\n"),
+      Cat("GET /hello HTTP/1.0\r\n", fields, "Connection: keep-alive\r\n\r\n"),
+      Cat("GET /hello HTTP/1.1\r\n", fields, "Connection: close\r\n\r\n"),
+      Cat("POST /echo HTTP/1.1\r\n", fields, "Content-Length: 5\r\n\r\nabcde"),
+      Cat("POST /echo HTTP/1.1\r\n", fields, "Content-Length: 0\r\n\r\n"),
+      Cat("POST /echo HTTP/1.1\r\n", fields,
+          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+      Cat("POST /echo HTTP/1.1\r\n", fields,
+          "Content-Encoding: gzip\r\nContent-Length: ", packed.size(), "\r\n\r\n", packed),
+      Cat("POST /echo HTTP/1.1\r\n", fields,
+          "Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"),
+      Cat("POST /pool/a HTTP/1.1\r\n", fields, "Content-Length: 1\r\n\r\nb"),
+      Cat("POST /hello HTTP/1.1\r\n", fields, "Content-Length: 1\r\n\r\nb"),
+      Cat("GET /none HTTP/1.1\r\n", fields, "\r\n"),
+      Cat("GET /../x HTTP/1.1\r\n", fields, "\r\n"),
+      Cat("GET /throws HTTP/1.1\r\n", fields, "\r\n"),
+  };
+  const std::string first = Cat("GET /hello HTTP/1.1\r\n", fields, "\r\n");
+  const auto undated = [](std::string answer) {
+    const size_t at = answer.find("Date: ");
+    return at == std::string::npos ? answer : answer.erase(at, 37);
+  };
+  for (const std::string& request : requests) {
+    const bool head = request.starts_with("HEAD");
+    RawSocket whole(server_->port());
+    ASSERT_TRUE(whole.Send(request + first));
+    const std::string expected = undated(whole.ReadResponse(head));
+    ASSERT_THAT(expected, StartsWith("HTTP/1.1 ")) << request;
+    const bool closes = expected.find("Connection: close") != std::string::npos;
+    EXPECT_EQ(whole.ReadResponse().empty(), closes) << "and what follows is read from its start";
+    for (size_t cut = 1; cut < request.size(); ++cut) {
+      RawSocket pieces(server_->port());
+      // The server has read the first piece when it answers the request before it.
+      ASSERT_TRUE(pieces.Send(first + request.substr(0, cut)));
+      ASSERT_THAT(pieces.ReadResponse(), StartsWith("HTTP/1.1 200"));
+      ASSERT_TRUE(pieces.Send(request.substr(cut)));
+      ASSERT_EQ(undated(pieces.ReadResponse(head)), expected) << request << " cut at " << cut;
+    }
+  }
+}
+
 TEST_F(HttpServerTest, AFramingErrorIsA400AndTheRestIsNeverRouted) {
   Start();
   const std::string hidden = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -147,7 +147,8 @@ Response Router::Error(const Request& request, int status, std::string_view deta
 Router::Match Router::Find(Request* request) const {
   Match match;
   request->params.clear();
-  std::vector<std::string_view> values;
+  thread_local std::vector<std::string_view> values;  // keeps its memory
+  values.clear();
   const Node* node = root_->Walk(request->path, &values);
   if (node == nullptr) {
     match.status = 404;

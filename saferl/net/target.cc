@@ -110,9 +110,22 @@ StatusOr<std::string_view> OriginForm(std::string_view text) {
   return Bad("it is neither an absolute path nor an http URI");
 }
 
+/// A path that is its own decoding: no query, nothing encoded, no segment that is empty or may be
+/// a dot segment.
+bool IsPlainPath(std::string_view text) {
+  char before = '\0';
+  for (const char c : text) {
+    const bool starts = before == '/' || before == '\0';
+    if (c == '/' ? before == '/' : !IsUnreserved(c) || (c == '.' && starts)) return false;
+    before = c;
+  }
+  return text.starts_with('/') && text.size() > 1 && before != '/';
+}
+
 }  // namespace
 
 StatusOr<Target> ParseTarget(std::string_view text) {
+  if (IsPlainPath(text)) return Target{.path = std::string(text), .query = {}};
   SAFERL_ASSIGN_OR_RETURN(const std::string_view origin, OriginForm(text));
   Target target;
   const size_t question = origin.find('?');

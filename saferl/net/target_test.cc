@@ -46,6 +46,24 @@ TEST(ParseTarget, Refused) {
   }
 }
 
+TEST(ParseTarget, APathReadsTheSameWithAndWithoutAQuery) {
+  constexpr std::string_view kBytes = "//.ab-_~:@%2e+$";
+  Random random(3, 1);
+  int taken = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    std::string path = random.Chance(0.9) ? "/" : "";
+    for (int n = random.Index(8); n > 0; --n)
+      path += kBytes[static_cast<size_t>(random.Index(kBytes.size()))];
+    const auto bare = ParseTarget(path), with_query = ParseTarget(path + "?");
+    ASSERT_EQ(bare.ok(), with_query.ok()) << path;
+    if (!bare.ok()) continue;
+    ASSERT_EQ(bare->path, with_query->path) << path;
+    ASSERT_TRUE(bare->query.empty());
+    ++taken;
+  }
+  EXPECT_GT(taken, 10'000);
+}
+
 TEST(ParseTarget, QueriesKeepOrderAndDecode) {
   const auto target = ParseTarget("/a?b=1&c&&d=%26+x&b=2&e=a=b&f[]=1");
   ASSERT_TRUE(target.ok()) << target.status();

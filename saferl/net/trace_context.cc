@@ -3,7 +3,9 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "saferl/base/random.h"
 #include "saferl/base/text.h"
@@ -23,6 +25,14 @@ Random& ThreadRandom() {
   }();
   return random;
 }
+
+/// "00" to "ff".
+constexpr auto kHexPairs = [] {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kHex[i >> 4], kHex[i & 15]};
+  return pairs;
+}();
 
 bool IsLowerHex(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
@@ -57,29 +67,37 @@ bool ParseTraceparent(std::string_view text, Request* request) {
 
 }  // namespace
 
-std::string RandomHex(size_t bytes) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out(bytes * 2, '0');
+void RandomHex(size_t bytes, std::string* out) {
+  out->resize(bytes * 2);
   do {
-    for (size_t i = 0; i < out.size(); i += 16) {
+    for (size_t i = 0; i < out->size(); i += 16) {
       uint64_t word = ThreadRandom().NextU64();
-      for (size_t k = i; k < std::min(out.size(), i + 16); ++k, word >>= 4)
-        out[k] = kHex[word & 15];
+      for (size_t k = i; k < std::min(out->size(), i + 16); k += 2, word >>= 8)
+        std::memcpy(out->data() + k, kHexPairs[word & 255].data(), 2);
     }
-  } while (IsZero(out));
+  } while (IsZero(*out));
+}
+
+std::string RandomHex(size_t bytes) {
+  std::string out;
+  RandomHex(bytes, &out);
   return out;
 }
 
 void SetIdentity(Request* request) {
   const std::string* id = request->headers.Find("X-Request-Id");
-  request->request_id = id != nullptr && IsRequestId(*id) ? *id : RandomHex(16);
+  if (id != nullptr && IsRequestId(*id)) {
+    request->request_id = *id;
+  } else {
+    RandomHex(16, &request->request_id);
+  }
   const std::string* parent = request->headers.Find("traceparent");
   request->trace_sampled = false;
   if (parent == nullptr || !ParseTraceparent(*parent, request)) {
-    request->trace_id = RandomHex(16);
+    RandomHex(16, &request->trace_id);
     request->parent_span_id.clear();
   }
-  request->span_id = RandomHex(8);
+  RandomHex(8, &request->span_id);
 }
 
 std::string Traceparent(const Request& request) {

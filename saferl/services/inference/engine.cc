@@ -185,6 +185,13 @@ Status Engine::Prepare(Job* job) {
   return absl::OkStatus();
 }
 
+bool Engine::TakeSlot() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (computing_ >= options_.slots) return false;
+  ++computing_;
+  return true;
+}
+
 bool Engine::Enter(std::unique_ptr<Job>* job) {
   std::unique_ptr<Job> refused;
   Status why;
@@ -219,12 +226,11 @@ bool Engine::Enter(std::unique_ptr<Job>* job) {
   return false;
 }
 
-void Engine::Compute(Job* job) {
+StatusOr<InferResponse> Engine::Answer(Job* job) {
   const int64_t start = Nanos();
   if (job->deadline_ns <= start) {
     job->model->statistics.fail.Add(start - job->call.received_ns);
-    job->done(TooLate("it passed while the request waited"));
-    return;
+    return TooLate("it passed while the request waited");
   }
   const int64_t queued = job->queued_ns == 0 ? 0 : start - job->queued_ns;
   StatusOr<InferResponse> answer =
@@ -233,7 +239,7 @@ void Engine::Compute(Job* job) {
   const int64_t before = job->model->cost_ns.load(std::memory_order_relaxed);
   job->model->cost_ns.store(before == 0 ? cost : before + (cost - before) / 8,
                             std::memory_order_relaxed);
-  job->done(std::move(answer));
+  return answer;
 }
 
 void Engine::Drain() {
@@ -251,7 +257,7 @@ void Engine::Drain() {
         return;
       }
     }
-    for (const std::unique_ptr<Job>& job : batch) Compute(job.get());
+    for (const std::unique_ptr<Job>& job : batch) job->done(Answer(job.get()));
   }
 }
 
@@ -290,30 +296,41 @@ void Engine::Work() {
 }
 
 void Engine::Submit(InferCall call, Done done) {
-  auto job = std::make_unique<Job>();
-  job->call = std::move(call);
-  job->done = std::move(done);
-  if (Status status = Prepare(job.get()); !status.ok()) {
-    job->done(std::move(status));
+  Job mine;
+  mine.call = std::move(call);
+  if (Status status = Prepare(&mine); !status.ok()) {
+    done(std::move(status));
     return;
   }
-  if (!Enter(&job)) return;
-  Compute(job.get());
+  if (!TakeSlot()) {
+    auto job = std::make_unique<Job>(std::move(mine));
+    job->done = std::move(done);
+    if (!Enter(&job)) return;
+    job->done(Answer(job.get()));
+  } else {
+    done(Answer(&mine));
+  }
   Drain();
 }
 
 StatusOr<InferResponse> Engine::Run(InferCall call) {
+  Job mine;
+  mine.call = std::move(call);
+  SAFERL_RETURN_IF_ERROR(Prepare(&mine));
+  if (TakeSlot()) {
+    StatusOr<InferResponse> answer = Answer(&mine);
+    Release();
+    return answer;
+  }
   StatusOr<InferResponse> answer = absl::InternalError("no answer");
   std::binary_semaphore ready(0);
-  auto job = std::make_unique<Job>();
-  job->call = std::move(call);
+  auto job = std::make_unique<Job>(std::move(mine));
   job->done = [&](StatusOr<InferResponse> result) {
     answer = std::move(result);
     ready.release();
   };
-  SAFERL_RETURN_IF_ERROR(Prepare(job.get()));
   if (Enter(&job)) {
-    Compute(job.get());
+    job->done(Answer(job.get()));
     Release();
   }
   ready.acquire();

@@ -93,7 +93,8 @@ class Engine {
   void ForgetIdle(int64_t now_ns);
   /// Takes a slot, or queues the job. True: the caller computes it, then calls Drain or Release.
   bool Enter(std::unique_ptr<Job>* job);
-  void Compute(Job* job);
+  bool TakeSlot();  ///< a free one, if there is
+  StatusOr<InferResponse> Answer(Job* job);
   void Drain();    ///< computes what waits, then frees the slot
   void Release();  ///< gives the slot to the worker when something waits, else frees it
   void Work();

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 #include <set>
+#include <span>
+#include <utility>
 
 #include "saferl/base/json.h"
 #include "saferl/base/json_reader.h"
@@ -117,12 +119,29 @@ Status AppendElement(DataType type, JsonReader* reader, std::string* bytes) {
   return reader->Fail(Cat(Name(type), " has no JSON form; send it in the binary data format"));
 }
 
+/// The run of plain numbers that comes next, at most `most`. What ends it is for the caller.
+template <class T>
+int64_t AppendReals(int64_t most, JsonReader* reader, std::string* bytes) {
+  int64_t count = 0;
+  std::array<T, 64> values;
+  while (count < most) {
+    const size_t room = static_cast<size_t>(std::min<int64_t>(most - count, values.size()));
+    const size_t n = reader->Reals(std::span<T>(values).first(room));
+    bytes->append(reinterpret_cast<const char*>(values.data()), n * sizeof(T));
+    count += static_cast<int64_t>(n);
+    if (n < room) break;
+  }
+  return count;
+}
+
 /// A flat or nested list of elements, row by row.
 Status ReadData(DataType type, JsonReader* reader, std::string* bytes) {
   int depth = 0;
   int64_t count = 0;
   SAFERL_RETURN_IF_ERROR(reader->BeginArray());
   for (++depth; depth > 0;) {
+    if (type == DataType::kFp32) count += AppendReals<float>(kMaxElements - count, reader, bytes);
+    if (type == DataType::kFp64) count += AppendReals<double>(kMaxElements - count, reader, bytes);
     if (!reader->NextItem()) {
       SAFERL_RETURN_IF_ERROR(reader->status());
       --depth;
@@ -198,6 +217,28 @@ bool Take(Parameters* parameters, const char* key, T* value) {
   return true;
 }
 
+/// Remembers which of a few known keys came. False: this one came before. An unknown key is the
+/// caller's to refuse, so that it cannot come twice.
+template <size_t kCount>
+class KeysOnce {
+ public:
+  explicit KeysOnce(const std::array<std::string_view, kCount>& known) : known_(known) {}
+  bool Add(std::string_view key) {
+    for (size_t i = 0; i < kCount; ++i) {
+      if (known_[i] == key) return !std::exchange(seen_[i], true);
+    }
+    return true;
+  }
+
+ private:
+  const std::array<std::string_view, kCount>& known_;
+  std::array<bool, kCount> seen_{};
+};
+constexpr std::array<std::string_view, 5> kInputKeys = {"name", "shape", "datatype", "parameters",
+                                                        "data"};
+constexpr std::array<std::string_view, 6> kRequestKeys = {
+    "id", "model_name", "model_version", "parameters", "inputs", "outputs"};
+
 struct Input {
   Tensor tensor;
   bool has_data = false, has_type = false, has_shape = false;
@@ -208,9 +249,9 @@ Status ReadInput(JsonReader* reader, Input* input) {
   SAFERL_RETURN_IF_ERROR(reader->BeginObject());
   std::string key, type;
   std::optional<JsonReader> data;  // where "data" stands, when its datatype comes later
-  std::set<std::string> seen;
+  KeysOnce once(kInputKeys);
   while (reader->NextKey(&key)) {
-    if (!seen.insert(key).second) return reader->Fail(Cat("'", JsonEscape(key), "' appears twice"));
+    if (!once.Add(key)) return reader->Fail(Cat("'", JsonEscape(key), "' appears twice"));
     if (key == "name") {
       SAFERL_RETURN_IF_ERROR(reader->String(&input->tensor.name));
     } else if (key == "datatype") {
@@ -296,10 +337,10 @@ Status TakeBinary(std::string_view raw, std::vector<Input>* inputs) {
 Status ReadRequest(JsonReader* reader, InferRequest* request, std::vector<Input>* inputs) {
   SAFERL_RETURN_IF_ERROR(reader->BeginObject());
   std::string key;
-  std::set<std::string> seen;
+  KeysOnce once(kRequestKeys);
   std::optional<JsonReader> outputs;  // read after the parameters, which may set their default
   while (reader->NextKey(&key)) {
-    if (!seen.insert(key).second) return reader->Fail(Cat("'", JsonEscape(key), "' appears twice"));
+    if (!once.Add(key)) return reader->Fail(Cat("'", JsonEscape(key), "' appears twice"));
     if (key == "id") {
       SAFERL_RETURN_IF_ERROR(reader->String(&request->id));
     } else if (key == "model_name") {
@@ -404,7 +445,7 @@ StatusOr<InferRequest> DecodeInferRequest(std::string_view body,
   std::set<std::string> names;
   for (Input& input : inputs) {
     SAFERL_RETURN_IF_ERROR(CheckTensor(input.tensor));
-    if (!names.insert(input.tensor.name).second)
+    if (inputs.size() > 1 && !names.insert(input.tensor.name).second)
       return Bad(Cat("input '", input.tensor.name, "' appears twice; keep one"));
     request.inputs.push_back(std::move(input.tensor));
   }

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "saferl/base/json.h"
+#include "saferl/base/random.h"
+#include "saferl/base/text.h"
 
 namespace saferl::services {
 namespace {
@@ -102,6 +105,100 @@ TEST(InferMessage, BinaryTensorsFollowInInputOrder) {
   EXPECT_TRUE(request->parameters.empty());
   EXPECT_THAT(As<float>(request->inputs[0]), ElementsAre(1, 2));
   EXPECT_EQ(request->inputs[2].bytes.size(), 2U);
+}
+
+/// The numbers of a nested list, from a tree of the whole body.
+void Flatten(const Node& node, std::vector<double>* values) {
+  if (node.kind() != Node::Kind::kList) {
+    values->push_back(node.AsDouble().value());
+    return;
+  }
+  for (const Node& item : node.items()) Flatten(item, values);
+}
+
+TEST(InferMessage, NumbersReadStraightIntoATensorAreThoseOfATreeOfTheBody) {
+  Random random(5, 1);
+  for (int i = 0; i < 3000; ++i) {
+    const int rows = 1 + random.Index(3), columns = 1 + random.Index(90);
+    const bool nested = random.Chance(0.5), wide = random.Chance(0.5);
+    std::string data = "[";
+    for (int r = 0; r < rows; ++r) {
+      if (r > 0) data += ",";
+      if (nested) data += "[";
+      for (int c = 0; c < columns; ++c) {
+        const double value = std::ldexp(random.Normal(), random.Index(60) - 30);
+        if (c > 0) data += random.Chance(0.1) ? " ,\n" : ",";
+        data += random.Chance(0.3) ? Cat(std::round(value)) : Cat(value);
+      }
+      if (nested) data += "]";
+    }
+    data += "]";
+    const std::string body =
+        Cat(R"({"inputs":[{"name":"x","shape":[)", rows, ",", columns, R"(],"datatype":")",
+            wide ? "FP64" : "FP32", R"(","data":)", data, "}]}");
+    const auto request = DecodeInferRequest(body, std::nullopt);
+    ASSERT_TRUE(request.ok()) << request.status() << body;
+    const auto tree = ParseJson(data, "data");
+    ASSERT_TRUE(tree.ok()) << tree.status();
+    std::vector<double> expected;
+    Flatten(*tree, &expected);
+    const std::vector<float> narrow(expected.begin(), expected.end());
+    ASSERT_EQ(request->inputs[0].bytes, wide ? Raw(expected) : Raw(narrow)) << body;
+  }
+}
+
+TEST(InferMessage, ErrorsInALongListSayTheirLineAndWhatStandsThere) {
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "1.5,\n";
+  struct Case {
+    const char *rest, *says;
+  };
+  for (const Case& c : {
+           Case{"01]", "body:101: '01' is no JSON value; quote it if it is a text"},
+           Case{"1e39]", "body:101: 1e+39 does not fit the datatype; send FP64 or scale it"},
+           Case{"-1e400]", "body:101: '-1e400' is too large or too small for a number"},
+           Case{"1e-400]", "body:101: '1e-400' is too large or too small for a number"},
+           Case{"null]", "body:101: expected a number, found 'null'"},
+           Case{"NaN]", "body:101: 'NaN' is no JSON value; quote it if it is a text"},
+           Case{"\"2\"]", "body:101: expected a value; add it or remove the comma before it"},
+           Case{"]", "body:101: expected a value; add it or remove the comma before it"},
+           Case{"2 3]", "body:101: expected ',' or ']'; check for a missing comma or bracket"},
+           Case{"2", "body:101: expected ',' or ']'; check for a missing comma or bracket"},
+           Case{"+2]", "body:101: '+2' is no JSON value; quote it if it is a text"},
+           Case{".5]", "body:101: '.5' is no JSON value; quote it if it is a text"},
+           Case{"2.]", "body:101: '2.' is no JSON value; quote it if it is a text"},
+           Case{"2e]", "body:101: '2e' is no JSON value; quote it if it is a text"},
+           Case{"0x2]", "body:101: '0x2' is no JSON value; quote it if it is a text"},
+           Case{"{}]", "body:101: expected a value; add it or remove the comma before it"},
+       }) {
+    const auto request =
+        DecodeInferRequest(Cat(R"({"inputs":[{"name":"a","shape":[101],"datatype":"FP32","data":[)",
+                               many, c.rest, "}]}"),
+                           std::nullopt);
+    EXPECT_EQ(request.status().message(), c.says) << c.rest;
+  }
+}
+
+TEST(InferMessage, AKeyThatComesTwiceIsRefusedWhereItStands) {
+  const std::string input = R"("name":"a","shape":[1],"datatype":"FP32","data":[1])";
+  for (const char* again : {R"("name":"a")", R"("shape":[1])", R"("datatype":"FP32")",
+                            R"("data":[1])", R"("parameters":{},"parameters":{})"}) {
+    EXPECT_THAT(DecodeInferRequest(Cat(R"({"inputs":[{)", input, ",", again, "}]}"), std::nullopt)
+                    .status()
+                    .message(),
+                HasSubstr("appears twice"))
+        << again;
+  }
+  for (const char* again :
+       {R"("id":"","id":"")", R"("model_name":"","model_name":"")",
+        R"("model_version":"","model_version":"")", R"("parameters":{},"parameters":{})",
+        R"("inputs":[])", R"("outputs":[],"outputs":[])"}) {
+    EXPECT_THAT(DecodeInferRequest(Cat(R"({"inputs":[{)", input, "}],", again, "}"), std::nullopt)
+                    .status()
+                    .message(),
+                HasSubstr("appears twice"))
+        << again;
+  }
 }
 
 TEST(InferMessage, BadRequestsNameTheInputAndTheFix) {

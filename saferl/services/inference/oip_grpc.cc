@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <optional>
 
 #include "saferl/base/clock.h"
 #include "saferl/base/text.h"
@@ -35,23 +36,68 @@ int64_t DeadlineNanos(const grpc::ServerContextBase& context, int64_t now_ns) {
   return now_ns + left.count();
 }
 
-/// Submits a message; `answer` gets the response filled, or what went wrong.
-template <class Answer>
-void Submit(Engine* engine, inference::ModelInferRequest* message, int64_t now_ns,
-            int64_t deadline_ns, Answer answer) {
+/// A message as a call; its tensors move.
+StatusOr<InferCall> ToCall(inference::ModelInferRequest* message, int64_t now_ns,
+                           int64_t deadline_ns) {
   InferCall call;
   call.model = std::move(*message->mutable_model_name());
   call.version = std::move(*message->mutable_model_version());
   call.transport = telemetry::Transport::kGrpc;
   call.received_ns = now_ns;
   call.deadline_ns = deadline_ns;
-  StatusOr<InferRequest> request = FromProto(message);
-  if (!request.ok()) {
-    answer(request.status());
-    return;
+  SAFERL_ASSIGN_OR_RETURN(call.request, FromProto(message));
+  return call;
+}
+
+/// A message of this thread that keeps its memory from one small call to the next; a large one has
+/// its own, which goes with it.
+constexpr size_t kSmallMessage = 16 << 10;
+template <class Message>
+class Scratch {
+ public:
+  explicit Scratch(bool small) : small_(small) {
+    if (!small_) own_.emplace();
   }
-  call.request = *std::move(request);
-  engine->Submit(std::move(call), std::move(answer));
+  ~Scratch() {
+    if (small_) Kept().Clear();
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  Message& operator*() { return small_ ? Kept() : *own_; }
+
+ private:
+  static Message& Kept() {
+    thread_local Message message;
+    return message;
+  }
+  bool small_;
+  std::optional<Message> own_;
+};
+
+bool Parse(const grpc::ByteBuffer& wire, inference::ModelInferRequest* message) {
+  grpc::Slice slice;
+  if (wire.Length() <= kSmallMessage && wire.TrySingleSlice(&slice).ok())
+    return message->ParseFromArray(slice.begin(), static_cast<int>(slice.size()));
+  grpc::ByteBuffer shared(wire);  // its slices are not copied
+  return grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&shared, message)
+      .ok();
+}
+
+grpc::Status Serialize(InferResponse answer, grpc::ByteBuffer* wire) {
+  size_t bytes = 0;
+  for (const Tensor& tensor : answer.outputs) bytes += tensor.bytes.size();
+  Scratch<inference::ModelInferResponse> scratch(bytes <= kSmallMessage);
+  inference::ModelInferResponse& message = *scratch;
+  ToProto(std::move(answer), &message);
+  const size_t size = message.ByteSizeLong();
+  if (size > kSmallMessage) {
+    bool own = false;
+    return grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(message, wire, &own);
+  }
+  grpc::Slice slice(size);
+  message.SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  grpc::ByteBuffer(&slice, 1).Swap(wire);
+  return grpc::Status::OK;
 }
 
 /// One ModelStreamInfer: read, compute, write, read the next. Deletes itself in OnDone.
@@ -75,18 +121,23 @@ class Stream final : public grpc::ServerBidiReactor<inference::ModelInferRequest
     }
     const int64_t now = Nanos();
     std::string id = request_.id();
-    Submit(engine_, &request_, now, DeadlineNanos(*context_, now),
-           [this, id = std::move(id)](StatusOr<InferResponse> answer) mutable {
-             inference::ModelInferResponse* message = response_.mutable_infer_response();
-             if (answer.ok()) {
-               answer->parameters["triton_final_response"] = true;
-               ToProto(*std::move(answer), message);
-             } else {
-               message->set_id(std::move(id));
-               response_.set_error_message(std::string(answer.status().message()));
-             }
-             StartWrite(&response_);
-           });
+    auto answer = [this, id = std::move(id)](StatusOr<InferResponse> result) mutable {
+      inference::ModelInferResponse* message = response_.mutable_infer_response();
+      if (result.ok()) {
+        result->parameters["triton_final_response"] = true;
+        ToProto(*std::move(result), message);
+      } else {
+        message->set_id(std::move(id));
+        response_.set_error_message(std::string(result.status().message()));
+      }
+      StartWrite(&response_);
+    };
+    StatusOr<InferCall> call = ToCall(&request_, now, DeadlineNanos(*context_, now));
+    if (call.ok()) {
+      engine_->Submit(*std::move(call), std::move(answer));
+    } else {
+      answer(call.status());
+    }
   }
   void OnWriteDone(bool ok) override {
     if (!ok) {
@@ -229,23 +280,17 @@ class Service final : public Base {
     if (!options_.ready())
       return Finish(context, absl::UnavailableError("the server is not ready"));
     const int64_t now = Nanos();
-    inference::ModelInferRequest message;
-    grpc::ByteBuffer wire(*request);  // its slices are shared, not copied
-    if (!grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&wire, &message).ok())
-      return Finish(context, NoMessage());
+    StatusOr<InferCall> call = NoMessage();
+    {
+      Scratch<inference::ModelInferRequest> message(request->Length() <= kSmallMessage);
+      if (Parse(*request, &*message)) call = ToCall(&*message, now, DeadlineNanos(*context, now));
+    }
+    if (!call.ok()) return Finish(context, call.status());
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    Submit(engine_, &message, now, DeadlineNanos(*context, now),
-           [reactor, response](StatusOr<InferResponse> answer) {
-             grpc::Status status = ToGrpc(answer.status());
-             if (answer.ok()) {
-               inference::ModelInferResponse filled;
-               ToProto(*std::move(answer), &filled);
-               bool own = false;
-               status = grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(
-                   filled, response, &own);
-             }
-             reactor->Finish(status);
-           });
+    engine_->Submit(*std::move(call), [reactor, response](StatusOr<InferResponse> answer) {
+      reactor->Finish(answer.ok() ? Serialize(*std::move(answer), response)
+                                  : ToGrpc(answer.status()));
+    });
     return reactor;
   }
 
