@@ -3,19 +3,18 @@
 #include <gtest/gtest.h>
 
 #include "saferl/base/clock.h"
-#include "saferl/storage/testing/test_database.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 namespace {
 
 class EvidenceStoreTest : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Stores, EvidenceStoreTest, ::testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, EvidenceStoreTest, ::testing::ValuesIn(kBackends), NameOfBackends);
 
 TEST_P(EvidenceStoreTest, ReadsBackByArmWithTheShareOfTheTimeAndAfterARestart) {
-  const storage::testing::TestDatabase rows{GetParam()};
-  ASSERT_TRUE(rows.status().ok()) << rows.status();
-  const auto database = rows.Open().value();
+  const Backends stores(GetParam());
+  ASSERT_TRUE(stores.status().ok()) << stores.status();
+  const auto database = stores.OpenDatabase().value();
   registry::Rollout rollout;
   rollout.id = "arm-2";
   {
