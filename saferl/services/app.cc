@@ -42,6 +42,8 @@ Response HealthOf(const Request& request, const Status& status, std::string_view
       JsonWriter().BeginObject().Field("status", "healthy").Field("kind", kind).EndObject().Take());
 }
 
+// Who asks a service is told soon that a store does not answer, and may ask again.
+constexpr double kStatement_s = 3, kSilence_s = 3, kPatience_s = 2;
 constexpr double kFollowRegistry_s = 1;
 constexpr double kSteerRollouts_s = 1;
 
@@ -89,8 +91,13 @@ bool App::Drain() {
 
 Status App::OpenStores() {
   SAFERL_RETURN_IF_ERROR(MakeDataFolder(config_));
-  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(RowsOf(config_)));
-  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(ObjectsOf(config_)));
+  storage::DatabaseOptions rows = RowsOf(config_);
+  rows.statement_s = kStatement_s;
+  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(rows));
+  storage::ObjectsOptions objects = ObjectsOf(config_);
+  objects.silence_s = kSilence_s;
+  objects.patience_s = kPatience_s;
+  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(objects));
   const RedisConfig& r = config_.redis;
   storage::CacheOptions cache;
   if (!r.host.empty()) cache.url = Cat(r.tls ? "rediss://" : "redis://", r.host, ":", r.port, "/0");
@@ -101,12 +108,16 @@ Status App::OpenStores() {
   return absl::OkStatus();
 }
 
-/// What the registry says, with the files of data_dir/models pushed to it first.
+/// What the registry says, with the files of data_dir/models pushed to it first. While a store is
+/// away robots are served without models; they come when it does.
 Status App::LoadModels() {
   SAFERL_ASSIGN_OR_RETURN(registry_, registry::Store::Open(database_.get(), objects_.get()));
   sync_ = std::make_unique<ModelSync>(registry_.get(), &models_);
-  sync_->PushFiles(InFolder(config_.data_dir, "models"));
-  SAFERL_RETURN_IF_ERROR(sync_->Sync());
+  Status loaded = sync_->PushFiles(InFolder(config_.data_dir, "models"));
+  if (loaded.ok()) loaded = sync_->Sync();
+  if (!loaded.ok() && !absl::IsUnavailable(loaded)) return loaded;
+  if (!loaded.ok())
+    Log(LogLevel::kError, "models not loaded yet", {{"why", Cat(loaded.message())}});
   sync_->Follow(kFollowRegistry_s);
   return absl::OkStatus();
 }
@@ -185,6 +196,10 @@ void App::AddHealthRoutes(net::Router* router) {
   Add(router, "/health/database", "healthDatabase", "Does the database take writes", "health",
       net::Run::kPool, [this](const Request& request) {
         return HealthOf(request, database_->Check(), database_->kind());
+      });
+  Add(router, "/health/cache", "healthCache", "Does the cache answer", "health", net::Run::kPool,
+      [this](const Request& request) {
+        return HealthOf(request, cache_->Check(), cache_->kind());
       });
   Add(router, "/health/models", "healthModels", "Are the model files there and loaded", "health",
       net::Run::kPool, [this](const Request& request) {

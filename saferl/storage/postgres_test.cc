@@ -161,7 +161,7 @@ TEST_F(PostgresFaultTest, AStatementThatTakesTooLongIsEnded) {
   options_.statement_s = 1;
   ASSERT_NO_FATAL_FAILURE(Open());
   const Status late = database_->Query("SELECT CAST(pg_sleep(30) AS text)").status();
-  EXPECT_TRUE(absl::IsDeadlineExceeded(late)) << late;
+  EXPECT_TRUE(absl::IsUnavailable(late)) << late;
   EXPECT_TRUE(database_->Query("SELECT 1").ok());
 }
 
@@ -172,7 +172,7 @@ TEST_F(PostgresFaultTest, ThePoolWaitsNoLongerThanItSays) {
   ASSERT_TRUE(small.ok());
   const Status outer = (*small)->Transact([&](Transaction&) -> Status {
     const Status inner = (*small)->Query("SELECT 1").status();
-    EXPECT_TRUE(absl::IsDeadlineExceeded(inner)) << inner;
+    EXPECT_TRUE(absl::IsUnavailable(inner)) << inner;
     return absl::OkStatus();
   });
   EXPECT_EQ(outer, absl::OkStatus());

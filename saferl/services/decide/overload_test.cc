@@ -14,28 +14,21 @@
 #include "saferl/net/http_client.h"
 #include "saferl/net/raw_socket.h"
 #include "saferl/services/app.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 namespace {
 
-class OverloadTest : public testing::Test {
+class OverloadTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "overload";
-    std::filesystem::remove_all(folder_);
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    auto app = App::Start(config, {"0.1.0", "abc"}, {Service::kApi, Service::kInference});
+    ASSERT_TRUE(stores_.status().ok()) << stores_.status();
+    auto app = App::Start(stores_.config(), {"0.1.0", "abc"}, {Service::kApi, Service::kInference});
     ASSERT_TRUE(app.ok()) << app.status();
     app_ = *std::move(app);
     const auto safety = safety::LoadSafetyModel("exoskeleton");
     ASSERT_TRUE(safety.ok());
     robot_ = (*safety)->robot;
-  }
-  void TearDown() override {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   struct Goodput {
@@ -77,12 +70,13 @@ class OverloadTest : public testing::Test {
     return answer.ok() ? answer->status : 0;
   }
 
-  std::string folder_;
+  const Backends stores_{GetParam()};
   std::unique_ptr<App> app_;
   std::shared_ptr<const robot::RobotModel> robot_;
 };
+INSTANTIATE_TEST_SUITE_P(Stores, OverloadTest, testing::ValuesIn(kBackends), NameOfBackends);
 
-TEST_F(OverloadTest, RobotsAreAnsweredWhileACrowdAsksForAllElse) {
+TEST_P(OverloadTest, RobotsAreAnsweredWhileACrowdAsksForAllElse) {
   const Goodput alone = Drive("alone", 20);
   ASSERT_EQ(alone.decided, alone.asked);
   // More at once than the pool has threads and places: on one queue robots would be refused too.
@@ -110,7 +104,7 @@ TEST_F(OverloadTest, RobotsAreAnsweredWhileACrowdAsksForAllElse) {
   EXPECT_EQ(StatusOf("/api/v1/decisions?limit=1"), 200) << "all is well again";
 }
 
-TEST_F(OverloadTest, SlowClientsHoldNothingThatRobotsNeed) {
+TEST_P(OverloadTest, SlowClientsHoldNothingThatRobotsNeed) {
   std::vector<net::RawSocket> slow;
   for (int i = 0; i < 200; ++i) {
     slow.emplace_back(app_->inference_port());
@@ -121,7 +115,7 @@ TEST_F(OverloadTest, SlowClientsHoldNothingThatRobotsNeed) {
   EXPECT_EQ(beside.decided, beside.asked);
 }
 
-TEST_F(OverloadTest, WithoutFileDescriptorsOpenRobotsGoOnAndNewOnesComeBackAfterwards) {
+TEST_P(OverloadTest, WithoutFileDescriptorsOpenRobotsGoOnAndNewOnesComeBackAfterwards) {
   net::HttpClient robot;
   control::Workload workload(robot_);
   const auto tick = [&] {

@@ -17,7 +17,10 @@ constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
 constexpr size_t kMaxBody = 64 << 20;
 
 Response Error(int status, std::string_view text) {
-  return Response::Json(JsonWriter().BeginObject().Field("error", text).EndObject().Take(), status);
+  Response response =
+      Response::Json(JsonWriter().BeginObject().Field("error", text).EndObject().Take(), status);
+  if (status == 429 || status == 503) response.headers.Set("Retry-After", "1");
+  return response;
 }
 
 Response Error(const Status& status) {

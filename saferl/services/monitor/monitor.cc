@@ -200,6 +200,7 @@ void Monitor::Silence(bool silent) {
     const std::lock_guard lock(mutex_);
     if (state_.silent == silent) return;
     state_.silent = silent;
+    if (silent) state_.granting = false;  // nobody is told that a silent robot may move
   }
   const AlertLabels labels = RobotLabels("component", "robot");
   if (silent) {

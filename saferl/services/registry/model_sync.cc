@@ -74,7 +74,8 @@ std::vector<File> FilesOf(const std::string& folder) {
 
 }  // namespace
 
-void ModelSync::PushFiles(const std::string& folder) {
+Status ModelSync::PushFiles(const std::string& folder) {
+  unpushed_ = folder;
   for (const File& file : FilesOf(folder)) {
     const StatusOr<std::string> bytes = ReadFile(file.path, policy::kMaxPackageBytes);
     Status status = bytes.status();
@@ -83,12 +84,15 @@ void ModelSync::PushFiles(const std::string& folder) {
       request.number = NumberOf(file.version);
       status = store_->Push(request).status();
       if (status.ok()) continue;
+      if (absl::IsUnavailable(status)) return status;
       // A file that is no package shows as a version that does not load.
       if (absl::IsInvalidArgument(status)) status = host_->Load(file.model, file.version, *bytes);
     }
     Log(LogLevel::kError, "model not pushed",
         {{"file", file.path}, {"why", Cat(status.message())}});
   }
+  unpushed_.clear();
+  return absl::OkStatus();
 }
 
 StatusOr<std::map<int64_t, registry::Version>> ModelSync::Wanted(const registry::Model& model) {
@@ -248,6 +252,7 @@ Status ModelSync::Sync() {
 }
 
 Status ModelSync::SyncIfChanged() {
+  if (!unpushed_.empty()) SAFERL_RETURN_IF_ERROR(PushFiles(std::string(unpushed_)));
   SAFERL_ASSIGN_OR_RETURN(const int64_t revision, store_->Revision());
   {
     const std::lock_guard<std::mutex> lock(one_);

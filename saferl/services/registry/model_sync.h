@@ -27,8 +27,9 @@ class ModelSync {
 
   ModelSync(registry::Store* store, ModelHost* host);
   ~ModelSync();
-  /// Pushes dropped files. `folder` is data_dir/models; absent: nothing.
-  void PushFiles(const std::string& folder);
+  /// Pushes dropped files. `folder` is data_dir/models; absent: nothing. kUnavailable when a store
+  /// was away: SyncIfChanged pushes the rest.
+  Status PushFiles(const std::string& folder);
   /// Loads, unloads and moves aliases until the host is as the registry says.
   Status Sync();
   /// Sync when the registry has changed since the last one.
@@ -51,6 +52,7 @@ class ModelSync {
   std::string node_;
   std::mutex one_;
   int64_t revision_ = -1;
+  std::string unpushed_;  ///< folder whose files are still to be pushed; the follower's
   std::mutex stop_mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;

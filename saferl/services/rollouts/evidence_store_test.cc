@@ -7,9 +7,7 @@
 #include "saferl/base/text.h"
 #include "saferl/registry/testing/packages.h"
 #include "saferl/services/rollouts/judge.h"
-#include "saferl/storage/objects.h"
-#include "saferl/storage/testing/temporary_directory.h"
-#include "saferl/storage/testing/test_database.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 namespace {
@@ -20,9 +18,9 @@ using registry::RolloutEvent;
 class EvidenceStoreTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(rows_.status().ok()) << rows_.status();
-    database_ = rows_.Open().value();
-    objects_ = storage::OpenObjects({.url = "dir:" + directory_.path()}).value();
+    ASSERT_TRUE(stores_.status().ok()) << stores_.status();
+    database_ = stores_.OpenDatabase().value();
+    objects_ = stores_.OpenObjects().value();
     registry_ =
         registry::Store::Open(database_.get(), objects_.get(), {.now_ns = [this] { return now_; }})
             .value();
@@ -50,16 +48,14 @@ class EvidenceStoreTest : public ::testing::TestWithParam<const char*> {
   }
 
   int64_t now_ = 1'000'003 * kNanosPerSecond;  // within a slice of the clock's
-  storage::testing::TestDatabase rows_{GetParam()};
-  storage::testing::TemporaryDirectory directory_{"evidence"};
+  Backends stores_{GetParam()};
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<registry::Store> registry_;
   std::unique_ptr<EvidenceStore> store_;
   Rollout rollout_;
 };
-INSTANTIATE_TEST_SUITE_P(Stores, EvidenceStoreTest, ::testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, EvidenceStoreTest, ::testing::ValuesIn(kBackends), NameOfBackends);
 
 TEST_P(EvidenceStoreTest, ReadsBackByArmWithTheShareOfTheTimeAndAfterARestart) {
   now_ += kNanosPerSecond;
