@@ -69,9 +69,10 @@ TEST_F(EngineTest, WaitingRequestsGoByPriorityThenDeadlineThenArrival) {
   const auto free = Hold(&engine);
   std::vector<std::string> order;
   const auto submit = [&](const char* name, Parameters parameters) {
-    engine.Submit(Call(std::move(parameters)), [&order, name](StatusOr<InferResponse> answer) {
-      order.push_back(answer.ok() ? name : Cat(answer.status().message()));
-    });
+    engine.Submit(Call(std::move(parameters)),
+                  [&order, name](const StatusOr<InferResponse>& answer) {
+                    order.push_back(answer.ok() ? name : Cat(answer.status().message()));
+                  });
   };
   submit("plain 1", {});
   submit("late", {{"timeout", int64_t{60'000'000}}});
