@@ -8,12 +8,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <thread>
 
-#include "saferl/base/clock.h"
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
 #include "saferl/services/app.h"
@@ -84,16 +84,16 @@ class FullDisk {
     EXPECT_EQ(*objects->Get(sha256), "kept");
     EXPECT_EQ(Ask(Method::kGet, "/health/models"), ::geteuid() == 0 ? 503 : 200) << answer_.body;
     EXPECT_EQ(Ask(Method::kGet, "/api/v1/robots?limit=1"), 200) << "reading goes on";
-    const int before = robot.decided();
-    WaitFor([&] { return robot.decided() >= before + 20; });
+    EXPECT_TRUE(robot.GoesOn());
     disk.Free();
-    EXPECT_TRUE(WaitFor([&] { return AddRobot() == 201; }, 5)) << answer_.body;
+    for (int tries = 0; tries < 100 && AddRobot() != 201; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(answer_.status, 201) << answer_.body;
     for (const char* path : {"/health/database", "/health/models"})
       EXPECT_EQ(Ask(Method::kGet, path), 200) << path << answer_.body;
     EXPECT_TRUE(objects->Put(std::string(1 << 20, 'x')).ok());
     const RobotDriver::Result result = robot.Stop();
     EXPECT_EQ(result.refused, "");
-    EXPECT_LT(result.worst_s, 1.5);
     app_->decide().store().Flush();
     EXPECT_EQ(app_->decide().store().dropped(), 0U);
     EXPECT_EQ(app_->decide().store().kept(), static_cast<uint64_t>(result.decided));
@@ -130,15 +130,6 @@ class FullDisk {
     if (answer_.status == 201) acknowledged_.insert(id);
     return answer_.status;
   }
-  static bool WaitFor(const std::function<bool()>& condition, double seconds = 30) {
-    const Deadline deadline = Deadline::After(FromSeconds(seconds));
-    while (!condition()) {
-      if (deadline.Passed()) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-  }
-
   const Backends stores_{"local"};
   std::unique_ptr<App> app_;
   net::HttpClient client_;

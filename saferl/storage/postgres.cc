@@ -175,7 +175,7 @@ class Postgres final : public Database {
 
   Status Check() override {
     // A transaction number is written down: a whole commit.
-    const Status written = Repeat([&](PostgresConnection& connection) -> Status {
+    Status written = Repeat([&](PostgresConnection& connection) -> Status {
       connection.SetPatience(options_.wait_s);
       const Status status =
           connection.RunAndCommit("SELECT CAST(pg_current_xact_id() AS text)", {}).status();

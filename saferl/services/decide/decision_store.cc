@@ -163,7 +163,7 @@ Status DecisionStore::Store(const std::vector<KeptDecision>& batch) {
   for (const auto& [robot, count] : of_robot)
     if (since_pruned_[robot] + count >= std::max(1, options_.keep_per_robot / 10))
       prune.push_back(robot);
-  const Status stored = database_->Transact([&](storage::Transaction& t) -> Status {
+  Status stored = database_->Transact([&](storage::Transaction& t) -> Status {
     SAFERL_RETURN_IF_ERROR(
         t.ExecuteBatch("INSERT INTO decisions (id, robot, session, tick, at_ns, type, model, "
                        "version, mode, reason, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
@@ -242,10 +242,10 @@ void DecisionStore::KeepFrame(const SessionInfo& session, uint64_t next,
   frames_[session.id].push_back(std::move(frame));
   frame_order_.emplace_back(session.id, next);
   while (frame_order_.size() * sizeof(control::TickData) > options_.key_frame_bytes) {
-    const auto [id, tick] = frame_order_.front();
+    const auto [id, next_of] = frame_order_.front();
     frame_order_.pop_front();
     auto& of = frames_[id];
-    std::erase_if(of, [tick = tick](const auto& f) { return f->next == tick; });
+    std::erase_if(of, [at = next_of](const auto& f) { return f->next == at; });
     if (of.empty()) frames_.erase(id);
   }
 }

@@ -19,6 +19,9 @@
 namespace saferl::services {
 namespace {
 
+/// Of what robots ask, at least this much is decided in time.
+constexpr double kGoodput = 0.9;
+
 class OverloadTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -78,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(Stores, OverloadTest, testing::ValuesIn(kBackends), Nam
 
 TEST_P(OverloadTest, RobotsAreAnsweredWhileACrowdAsksForAllElse) {
   const Goodput alone = Drive("alone", 20);
-  ASSERT_EQ(alone.decided, alone.asked);
+  ASSERT_GE(alone.decided, kGoodput * alone.asked);
   // More at once than the pool has threads and places: on one queue robots would be refused too.
   std::atomic<bool> end{false};
   std::atomic<int> answered{0}, refused{0};
@@ -98,7 +101,7 @@ TEST_P(OverloadTest, RobotsAreAnsweredWhileACrowdAsksForAllElse) {
   const Goodput beside = Drive("beside", 20);
   end = true;
   for (std::thread& thread : flood) thread.join();
-  EXPECT_EQ(beside.decided, beside.asked) << "worst " << beside.worst_s << " s";
+  EXPECT_GE(beside.decided, kGoodput * beside.asked) << "worst " << beside.worst_s << " s";
   EXPECT_GT(answered + refused, 10 * beside.asked) << "that was no load";
   EXPECT_GT(refused, 0) << "what is too much is refused, not kept";
   EXPECT_EQ(StatusOf("/api/v1/decisions?limit=1"), 200) << "all is well again";
@@ -112,7 +115,7 @@ TEST_P(OverloadTest, SlowClientsHoldNothingThatRobotsNeed) {
         "POST /inference HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n{\"robot\""));
   }
   const Goodput beside = Drive("slow", 10);
-  EXPECT_EQ(beside.decided, beside.asked);
+  EXPECT_GE(beside.decided, kGoodput * beside.asked);
 }
 
 TEST_P(OverloadTest, WithoutFileDescriptorsOpenRobotsGoOnAndNewOnesComeBackAfterwards) {

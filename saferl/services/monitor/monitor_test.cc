@@ -259,19 +259,18 @@ class MonitorDeathTest : public MonitorTest {
   void ExpectStoppedWithinTheLease(int64_t from_ns) {
     const int64_t over_ns = from_ns + FromSeconds(kLease_s);
     uint64_t first = 0, last = 0, seen = 0;
-    double fastest = 0;
     ASSERT_TRUE(WaitFor([&] {
       const saferl_command command = Command();
       if (command.issued_ns <= over_ns || command.sequence == last) return false;
       last = command.sequence;
       if (first == 0) first = last;
       if (last == first) return false;
-      ++seen;
       EXPECT_GE(command.mode, SAFERL_CONTROLLED_STOP) << "command " << last;
-      EXPECT_EQ(command.reason, static_cast<uint8_t>(Reason::kMonitorLost));
-      fastest = std::max(fastest, command.u[0]);
+      // A busy machine gives reasons of its own to stop, such as a stale state.
+      seen += command.reason == static_cast<uint8_t>(Reason::kMonitorLost) ? 1 : 0;
       return seen >= 40;
-    }));
+    })) << "last for reason "
+        << int{Command().reason};
     EXPECT_EQ(Command().u[0], 0) << "it rests";
   }
 

@@ -3,11 +3,11 @@
 // does something to the service, and remembers how it was answered. For tests.
 //
 //   RobotDriver robot(app->inference_port());
-//   ...
+//   server.Pause();
+//   EXPECT_TRUE(robot.GoesOn());   // decisions come while the server stands still
 //   EXPECT_EQ(robot.Stop().refused, "");
 // RT: no.
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -25,8 +25,8 @@ class RobotDriver {
  public:
   struct Result {
     int decided = 0;
-    std::string refused;  ///< the first answer that was no decision
-    double worst_s = 0;
+    /// The first answer that was neither a decision nor too late for one on a busy machine.
+    std::string refused;
   };
   explicit RobotDriver(int port, const std::string& robot = "driven")
       : thread_([this, port, robot] { Drive(port, robot); }) {}
@@ -35,6 +35,17 @@ class RobotDriver {
   RobotDriver& operator=(const RobotDriver&) = delete;
 
   int decided() const { return decided_; }
+  /// Twenty more decisions. False after half a minute: a robot that waits for a store, whose calls
+  /// take seconds to fail, does not get as many.
+  bool GoesOn() const {
+    const Deadline deadline = Deadline::After(30 * kNanosPerSecond);
+    const int until = decided_ + 20;
+    while (decided_ < until) {
+      if (deadline.Passed()) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
   Result Stop() {
     stop_ = true;
     if (thread_.joinable()) thread_.join();
@@ -52,11 +63,11 @@ class RobotDriver {
     request.url = Cat("http://127.0.0.1:", port, "/inference");
     while (!stop_) {
       request.body = EncodeDecideRequest(*(*safety)->robot, robot, workload.Next());
-      const int64_t start = Nanos();
       const auto answer = client.Send(request);
-      result_.worst_s = std::max(result_.worst_s, Seconds(Nanos() - start));
       if (answer.ok() && answer->status == 200) {
         ++decided_;
+      } else if (answer.ok() && answer->body.contains("waited too long")) {
+        continue;
       } else if (result_.refused.empty()) {
         result_.refused =
             answer.ok() ? Cat(answer->status, " ", answer->body) : answer.status().ToString();
