@@ -27,6 +27,8 @@ class ModelSync {
 
   ModelSync(registry::Store* store, ModelHost* host);
   ~ModelSync();
+  /// This machine's name in the registry's history.
+  const std::string& node() const { return node_; }
   /// Pushes dropped files. `folder` is data_dir/models; absent: nothing.
   void PushFiles(const std::string& folder);
   /// Loads, unloads and moves aliases until the host is as the registry says.
