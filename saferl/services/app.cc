@@ -11,7 +11,9 @@
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
 #include "saferl/services/mlflow/routes.h"
+#include "saferl/services/registry/model_routes.h"
 #include "saferl/services/rollouts/lease_routes.h"
+#include "saferl/services/rollouts/rollout_routes.h"
 #include "saferl/services/stores.h"
 #include "saferl/telemetry/operations_metrics.h"
 
@@ -122,6 +124,13 @@ Status App::OpenRollouts() {
   return absl::OkStatus();
 }
 
+RolloutRules App::Rules() const {
+  RolloutRules rules;
+  rules.acceptable_rate_per_h = config_.rollouts.acceptable_rate_per_h;
+  rules.max_data_age_s = config_.rollouts.max_data_age_s;
+  return rules;
+}
+
 void App::SeatSessions() {
   Sessions& sessions = decide_->sessions();
   sessions.seat_for = [this](const SessionInfo& session) {
@@ -181,6 +190,9 @@ Status App::AddApiRoutes() {
   SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
   AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
   AddLeaseRoutes(registry_.get(), evidence_.get(), &api_routes_);
+  AddRolloutRoutes({registry_.get(), evidence_.get(), &decide_->idempotency(), Rules()}, config_,
+                   &api_routes_);
+  AddModelRoutes(registry_.get(), &decide_->idempotency(), config_, &api_routes_);
   return absl::OkStatus();
 }
 
@@ -312,8 +324,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kApi)) {
     ControllerOptions controller;
     controller.holder = ControllerName();
-    controller.judge.acceptable_rate_per_h = config.rollouts.acceptable_rate_per_h;
-    controller.judge.max_data_age_s = config.rollouts.max_data_age_s;
+    controller.judge = app->Rules();
     app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
                                                      controller, config.rollouts.steer_s);
   }

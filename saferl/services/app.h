@@ -63,6 +63,7 @@ class App {
   void TakeGrpc(int fd);
   Status OpenRollouts();
   void SeatSessions();
+  RolloutRules Rules() const;
   Status StartMonitor();
   Status AddApiRoutes();
   void AddCommonRoutes(const std::string& title, net::Router* router);
