@@ -11,7 +11,9 @@
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
 #include "saferl/services/mlflow/routes.h"
+#include "saferl/services/registry/model_routes.h"
 #include "saferl/services/rollouts/lease_routes.h"
+#include "saferl/services/rollouts/rollout_routes.h"
 #include "saferl/services/stores.h"
 #include "saferl/telemetry/operations_metrics.h"
 
@@ -45,7 +47,6 @@ Response HealthOf(const Request& request, const Status& status, std::string_view
 // Who asks a service is told soon that a store does not answer, and may ask again.
 constexpr double kStatement_s = 3, kSilence_s = 3, kPatience_s = 2;
 constexpr double kFollowRegistry_s = 1;
-constexpr double kSteerRollouts_s = 1;
 
 std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).string();
@@ -86,6 +87,7 @@ bool App::Drain() {
   grpc_.reset();
   if (monitor_ != nullptr) all = monitor_->Drain() && all;  // last: the robot moves until then
   monitor_ = nullptr;
+  if (agent_ != nullptr) agent_->Stop();  // after the last decision
   return all;
 }
 
@@ -119,6 +121,47 @@ Status App::LoadModels() {
   if (!loaded.ok())
     Log(LogLevel::kError, "models not loaded yet", {{"why", Cat(loaded.message())}});
   sync_->Follow(kFollowRegistry_s);
+  return absl::OkStatus();
+}
+
+Status App::OpenRollouts() {
+  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(registry_.get()));
+  RolloutAgentOptions options;
+  options.node = sync_->node();
+  options.period_s = config_.rollouts.look_s;
+  options.report_s = config_.rollouts.report_s;
+  agent_ = std::make_unique<RolloutAgent>(registry_.get(), evidence_.get(), &models_, options);
+  agent_->Start();
+  return absl::OkStatus();
+}
+
+RolloutRules App::Rules() const {
+  RolloutRules rules;
+  rules.acceptable_rate_per_h = config_.rollouts.acceptable_rate_per_h;
+  rules.max_data_age_s = config_.rollouts.max_data_age_s;
+  return rules;
+}
+
+void App::SeatSessions() {
+  Sessions& sessions = decide_->sessions();
+  sessions.seat_for = [this](const SessionInfo& session) {
+    return agent_->Sit(session.robot, session.model, session.id);
+  };
+  sessions.on_shadow = [this] { agent_->Wake(); };
+}
+
+/// What it finds is evidence about the policy that drove.
+Status App::StartMonitor() {
+  SAFERL_ASSIGN_OR_RETURN(
+      monitor_,
+      MonitorService::Start(
+          config_, build_, [this](const control::Decision& decision, const Verdict& verdict) {
+            agent_->Judged(decision, std::ranges::any_of(verdict.findings, [](const Finding& f) {
+                             return f.check == Check::kMargin || f.check == Check::kFinite ||
+                                    f.check == Check::kLimit || f.check == Check::kRate ||
+                                    f.check == Check::kUnheeded;
+                           }));
+          }));
   return absl::OkStatus();
 }
 
@@ -157,8 +200,10 @@ Status App::AddApiRoutes() {
   AddConfigurationRoute(config_, &api_routes_);
   SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
   AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
-  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(registry_.get()));
   AddLeaseRoutes(registry_.get(), evidence_.get(), &api_routes_);
+  AddRolloutRoutes({registry_.get(), evidence_.get(), &decide_->idempotency(), Rules()}, config_,
+                   &api_routes_);
+  AddModelRoutes(registry_.get(), &decide_->idempotency(), config_, &api_routes_);
   return absl::OkStatus();
 }
 
@@ -256,6 +301,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   std::unique_ptr<App> app(new App(config, build));
   SAFERL_RETURN_IF_ERROR(app->OpenStores());
   SAFERL_RETURN_IF_ERROR(app->LoadModels());
+  SAFERL_RETURN_IF_ERROR(app->OpenRollouts());
   telemetry::AddProcessMetrics(app->metrics_, build.version, build.commit);
   DecideOptions decide;
   decide.max_batch = config.inference.batch_size;
@@ -265,6 +311,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
   SAFERL_ASSIGN_OR_RETURN(app->decide_, DecideService::Open(decide, &app->models_,
                                                             app->database_.get(), &app->metrics_));
+  app->SeatSessions();
   app->decide_->AddRoutes(&app->inference_routes_);
   for (net::Router* router : {&app->api_routes_, &app->inference_routes_})
     SAFERL_RETURN_IF_ERROR(app->decide_->AddApiRoutes(router));
@@ -273,7 +320,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
            std::find(services.begin(), services.end(), service) != services.end();
   };
   if (runs(Service::kMonitor)) {
-    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
+    SAFERL_RETURN_IF_ERROR(app->StartMonitor());
   }
   SAFERL_RETURN_IF_ERROR(app->AddApiRoutes());
   app->AddHealthRoutes(&app->api_routes_);
@@ -292,8 +339,9 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kApi)) {
     ControllerOptions controller;
     controller.holder = ControllerName();
+    controller.judge = app->Rules();
     app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
-                                                     controller, kSteerRollouts_s);
+                                                     controller, config.rollouts.steer_s);
   }
   app->ready_ = true;
   return app;

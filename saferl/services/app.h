@@ -22,6 +22,7 @@
 #include "saferl/services/inference/oip_grpc.h"
 #include "saferl/services/monitor/service.h"
 #include "saferl/services/registry/model_sync.h"
+#include "saferl/services/rollouts/agent.h"
 #include "saferl/services/rollouts/driver.h"
 #include "saferl/services/rollouts/evidence_store.h"
 #include "saferl/storage/cache.h"
@@ -60,6 +61,10 @@ class App {
   Status LoadModels();
   OipOptions Oip();
   void TakeGrpc(int fd);
+  Status OpenRollouts();
+  void SeatSessions();
+  RolloutRules Rules() const;
+  Status StartMonitor();
   Status AddApiRoutes();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
@@ -74,10 +79,11 @@ class App {
   std::unique_ptr<storage::Cache> cache_;
   ModelHost models_;
   Engine engine_;
-  std::unique_ptr<DecideService> decide_;
   std::unique_ptr<registry::Store> registry_;
   std::unique_ptr<ModelSync> sync_;
   std::unique_ptr<EvidenceStore> evidence_;
+  std::unique_ptr<RolloutAgent> agent_;  ///< outlives the sessions that have seats
+  std::unique_ptr<DecideService> decide_;
   std::unique_ptr<RolloutDriver> rollouts_;
   std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};

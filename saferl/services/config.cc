@@ -252,6 +252,30 @@ void SecurityConfig::Visit(V& v, SecurityConfig& c) {
 }
 
 template <class V>
+void RolloutsConfig::Visit(V& v, RolloutsConfig& c) {
+  v.Field("steer_s", c.steer_s,
+          {.doc = "how often rollouts are judged", .unit = "s", .min = 0.01, .max = 60});
+  v.Field("look_s", c.look_s,
+          {.doc = "how often sessions here look for a change of their rollout",
+           .unit = "s",
+           .min = 0.01,
+           .max = 5});
+  v.Field("report_s", c.report_s,
+          {.doc = "how often sessions here report", .unit = "s", .min = 0.01, .max = 60});
+  v.Field("max_data_age_s", c.max_data_age_s,
+          {.doc = "a rollout without newer reports of an arm holds",
+           .unit = "s",
+           .min = 0.1,
+           .max = 600});
+  v.Field("acceptable_rate_per_h", c.acceptable_rate_per_h,
+          {.doc = "bad events of a kind in a robot hour that a new version may be shown to stay "
+                  "below instead of being compared",
+           .unit = "1/h",
+           .min = 1e-3,
+           .max = 1e6});
+}
+
+template <class V>
 void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("environment", c.environment,
           {.doc = "what this installation is", .names = {"development", "production", "edge"}});
@@ -266,6 +290,7 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("inference", c.inference, {.doc = "models in memory"});
   v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
   v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
+  v.Field("rollouts", c.rollouts, {.doc = "how new policies reach robots"});
   v.Field("security", c.security, {.doc = "tokens and keys"});
 }
 
@@ -276,6 +301,10 @@ Status ServiceConfig::Check() const {
     const StatusOr<uint64_t> size = ParseSize(text);
     if (!size.ok()) return absl::InvalidArgumentError(Cat(name, ": ", size.status().message()));
   }
+  if (rollouts.report_s + rollouts.steer_s > rollouts.max_data_age_s)
+    return absl::InvalidArgumentError(
+        Cat("rollouts.max_data_age_s: ", rollouts.max_data_age_s,
+            " is shorter than report_s and steer_s together: every rollout would hold; raise it"));
   if (environment == Environment::kDevelopment) return absl::OkStatus();
   SAFERL_RETURN_IF_ERROR(CheckSecret("DATABASE_PASSWORD", database.password, 0));
   SAFERL_RETURN_IF_ERROR(CheckSecret("REDIS_PASSWORD", redis.password, 0));

@@ -92,6 +92,15 @@ struct MonitorConfig {
   static void Visit(V& v, MonitorConfig& c);
 };
 
+/// How rollouts are steered and how sessions here take part.
+struct RolloutsConfig {
+  double steer_s = 1, look_s = 0.2, report_s = 1;
+  double max_data_age_s = 5;
+  double acceptable_rate_per_h = 5;  ///< RolloutRules says why
+  template <class V>
+  static void Visit(V& v, RolloutsConfig& c);
+};
+
 struct SecurityConfig {
   std::string jwt_secret_key, jwt_algorithm = "HS256", encryption_key;
   double jwt_expire_hours = 24;
@@ -111,6 +120,7 @@ struct ServiceConfig {
   InferenceConfig inference;
   TelemetryConfig telemetry;
   MonitorConfig monitor;
+  RolloutsConfig rollouts;
   SecurityConfig security;
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
   /// What is not in it has its default.

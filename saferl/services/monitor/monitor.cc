@@ -190,6 +190,7 @@ void Monitor::Drain(int64_t now_ns) {
     const Verdict verdict = judge_->Look(*decision_);
     metrics_.judge_duration.ObserveNanos(Nanos() - start);
     Judged(*decision_, verdict);
+    if (options_.on_judged) options_.on_judged(*decision_, verdict);
     hub_.Send(*decision_);
     heard_ns_ = std::max(now_ns, start);
   }

@@ -16,6 +16,7 @@
 // for.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,6 +41,8 @@ struct MonitorOptions {
   JudgeOptions judge;
   JournalOptions journal;
   AlertOptions alerts;
+  /// Sees every decision with its verdict, on the judging thread: must not wait.
+  std::function<void(const control::Decision&, const Verdict&)> on_judged = {};
 };
 
 struct MonitorState {

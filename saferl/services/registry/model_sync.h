@@ -27,6 +27,8 @@ class ModelSync {
 
   ModelSync(registry::Store* store, ModelHost* host);
   ~ModelSync();
+  /// This machine's name in the registry's history.
+  const std::string& node() const { return node_; }
   /// Pushes dropped files. `folder` is data_dir/models; absent: nothing. kUnavailable when a store
   /// was away: SyncIfChanged pushes the rest.
   Status PushFiles(const std::string& folder);

@@ -96,7 +96,7 @@ class World {
     Check();
     if (controller_ == nullptr) return;
     try {
-      (void)controller_->Step(now_);
+      (void)controller_->Step(now_ + monotonic_jump_);
     } catch (const std::runtime_error&) {
       NewController();
     }
@@ -125,7 +125,11 @@ class World {
         covered = covered || (lease.node == robot.name && lease.number == 2 &&
                               lease.until_ns > now_ + wall_jump_);
       EXPECT_TRUE(covered || wall_jump_ != 0) << robot.name << " runs 2 without a lease";
-      EXPECT_NE(r.state.phase, Phase::kRolledBack) << robot.name << " still runs 2";
+      if (mutant_) {
+        caught_ = caught_ || r.state.phase == Phase::kRolledBack;
+      } else {
+        EXPECT_NE(r.state.phase, Phase::kRolledBack) << robot.name << " still runs 2";
+      }
     }
   }
   void CheckJournal() {
@@ -175,7 +179,8 @@ class World {
   int64_t Champion() { return truth_->Find("arm", "champion")->number; }
   bool Quarantined() { return truth_->Find("arm", "2")->quarantined; }
 
-  int64_t now_ = kStart, wall_jump_ = 0;
+  int64_t now_ = kStart, wall_jump_ = 0, monotonic_jump_ = 0;
+  bool mutant_ = false, caught_ = false;
   int ticks_ = 0, controllers_ = 0, names_ = 0;
   RolloutPlan plan_;
   const Backends stores_;
@@ -268,6 +273,58 @@ TEST_P(ControllerTest, ARobotThatIsCutOffIsStableBeforeTheRollbackCountsAsDone) 
   EXPECT_EQ(world.Now().state.phase, Phase::kRollingBack);
   EXPECT_EQ(world.Until(10), Phase::kRolledBack);  // World::Check: no robot runs 2 by then
   EXPECT_EQ(world.Running(2), 0);
+}
+
+/// A controller that trusted one clock alone: what the other one keeps from happening happens.
+bool DoneTooEarly(const char* backend, bool wall, bool monotonic) {
+  World world(backend);
+  world.mutant_ = true;
+  world.Start(ShortPlan());
+  world.Tick();
+  EXPECT_GT(world.Running(2), 0);
+  for (Robot& robot : world.robots_) robot.reachable = false;
+  EXPECT_TRUE(registry::RolloutStore(world.truth_.get())
+                  .Apply(world.id_, RolloutEvent::kAbort, "eve", "")
+                  .ok());
+  (void)world.controller_->Step(world.now_);  // sees the rollback
+  if (wall) world.wall_jump_ = 3600 * kNanosPerSecond;
+  if (monotonic) world.monotonic_jump_ = 3600 * kNanosPerSecond;
+  world.Tick();
+  return world.caught_;
+}
+
+TEST_P(ControllerTest, AJumpOfEitherClockAloneEndsNoRollbackEarlyAndOfBothWould) {
+  EXPECT_FALSE(DoneTooEarly(GetParam(), true, false));
+  EXPECT_FALSE(DoneTooEarly(GetParam(), false, true));
+  EXPECT_TRUE(DoneTooEarly(GetParam(), true, true));  // the mutant without the guard
+}
+
+TEST_P(ControllerTest, TheShadowMovesNobodyAndGoesOnByItsOwnEvidence) {
+  World world(GetParam());
+  RolloutPlan plan = ShortPlan();
+  plan.shadow_first = true;
+  world.evidence_.shadows = true;
+  world.Start(plan);
+  for (int i = 0; i < 20 && world.Now().state.phase == Phase::kShadow; ++i) {
+    world.Tick();
+    EXPECT_EQ(world.Running(2), 0);
+  }
+  world.evidence_.shadows = false;
+  EXPECT_EQ(world.Now().state.phase, Phase::kCanary) << world.Story();
+  EXPECT_EQ(world.Until(60), Phase::kPromoted) << world.Story();
+}
+
+TEST_P(ControllerTest, AVersionThatIsWorseInTheShadowNeverRuns) {
+  World world(GetParam());
+  RolloutPlan plan = ShortPlan();
+  plan.shadow_first = true;
+  world.evidence_.shadows = true;
+  world.evidence_.bad_per_tick = 3;
+  world.Start(plan);
+  EXPECT_EQ(world.Until(30), Phase::kAborted) << world.Story();
+  EXPECT_TRUE(world.Quarantined());
+  EXPECT_EQ(world.Running(2), 0);
+  EXPECT_EQ(world.Champion(), 1);
 }
 
 TEST_P(ControllerTest, AJudgementOfAnEarlierStepNeverCountsForTheNext) {

@@ -59,7 +59,7 @@ Status CheckVersion(const Rollout& rollout, int64_t version) {
     return absl::FailedPreconditionError(Cat("rollout ", rollout.id, " is ",
                                              Name(rollout.state.phase),
                                              ": it needs no reports any more"));
-  if (version == rollout.to || (version == rollout.from && version != 0)) return absl::OkStatus();
+  if (version == rollout.to || version == rollout.from) return absl::OkStatus();
   return absl::InvalidArgumentError(Cat("version: ", version, " is not part of rollout ",
                                         rollout.id, "; report ", rollout.from, " or ", rollout.to));
 }

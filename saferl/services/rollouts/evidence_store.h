@@ -21,7 +21,7 @@ namespace saferl::services {
 struct RobotReport {
   std::string rollout, robot;
   std::string id;       ///< the robot's own: the same again is the same report
-  int64_t version = 0;  ///< that ran, or in the shadow would have run
+  int64_t version = 0;  ///< that ran, or in the shadow would have run; 0: none did
   double seconds = 0;   ///< with it
   BadCounts bad{};      ///< by kind
 };

@@ -59,11 +59,14 @@ std::optional<std::string> Rejects(const Gates& fed) {
   return std::nullopt;
 }
 
+bool Accepts(const Gates& fed, size_t k, const ArmEvidence& all, const RolloutRules& options) {
+  return fed.gates[k].accepts() || RateBelow(options.acceptable_rate_per_h, fed.seen[k],
+                                             all.canary_h, options.gate.accept_alpha);
+}
+
 bool Accepts(const Gates& fed, const ArmEvidence& all, const RolloutRules& options) {
   for (size_t k = kFirstSoft; k < kKinds; ++k) {
-    if (!fed.gates[k].accepts() && !RateBelow(options.acceptable_rate_per_h, fed.seen[k],
-                                              all.canary_h, options.gate.accept_alpha))
-      return false;
+    if (!Accepts(fed, k, all, options)) return false;
   }
   return true;
 }
@@ -96,6 +99,30 @@ bool RateBelow(double limit, int64_t events, double exposure, double alpha) {
     mean += std::exp((1 - part) * limit * exposure + static_cast<double>(events) * std::log(part)) /
             static_cast<double>(kParts.size());
   return mean >= 1 / alpha;
+}
+
+std::vector<GateReading> ReadGates(const ArmEvidence& all, const RolloutRules& options) {
+  const Gates fed = Feed(all, options);
+  const double alpha = options.gate.alpha / static_cast<double>(kKinds - kFirstSoft);
+  std::vector<GateReading> readings(kKinds);
+  for (size_t k = 0; k < kKinds; ++k) {
+    GateReading& reading = readings[k];
+    reading.kind = kBadNames[k];
+    reading.canary = fed.seen[k];
+    for (const EvidenceSlice& slice : all.slices) reading.stable += slice.stable[k];
+    if (k < kFirstSoft) {
+      reading.rejects = fed.hard;
+      reading.accepts = !fed.hard;
+      continue;
+    }
+    reading.log_e = fed.gates[k].log_e();
+    reading.reject_at = -std::log(alpha);
+    reading.log_e_fine = fed.gates[k].log_e_fine();
+    reading.accept_at = -std::log(options.gate.accept_alpha);
+    reading.rejects = fed.gates[k].rejects();
+    reading.accepts = Accepts(fed, k, all, options);
+  }
+  return readings;
 }
 
 StageTimes TimesOf(const std::vector<registry::JournalEntry>& journal) {

@@ -6,7 +6,7 @@
 // nor a clock that is set wrong lengthens it. When it ends, the next Version() is the stable one:
 // a comparison and a copied number, nothing is asked or loaded.
 //   - up only before the robot moves: a grant heard after StartMoving() waits for the next episode
-//   - down at once, and then stable for the rest of the episode
+//   - down at once, and then stable until the robot stands
 //   - an answer that an older question got never undoes a newer one
 // GrantLease (the registry's side) gives the new version only to robots of the cohort
 // (registry::OnCanary). A robot that has a living lease on the new version stays noted with it:
@@ -44,6 +44,8 @@ class RolloutLease {
   LeaseQuestion Ask(int64_t now_ns);
   void Hear(const LeaseQuestion& question, const LeaseAnswer& answer);
   void StartMoving() { moving_ = true; }
+  /// It stands within its episode: the next grant counts again.
+  void Rest() { moving_ = false; }
   /// What this tick runs.
   int64_t Version(int64_t now_ns);
   int64_t stable() const { return stable_; }

@@ -26,7 +26,7 @@ constexpr std::string_view kAnswerSchema =
 constexpr std::string_view kReportSchema =
     R"({"type":"object","additionalProperties":false,"required":["report","robot","version","seconds"],)"
     R"("properties":{"report":{"type":"string","description":"an id of the robot's own; the same again counts once"},)"
-    R"("robot":{"type":"string"},"version":{"type":"integer","minimum":1,"description":"that ran, or in the shadow would have run"},)"
+    R"("robot":{"type":"string"},"version":{"type":"integer","minimum":0,"description":"that ran, or in the shadow would have run; 0: none, where there is no stable one"},)"
     R"("seconds":{"type":"number","exclusiveMinimum":0,"maximum":3600,"description":"how long"},)"
     R"("hard":{"type":"integer","minimum":0,"maximum":100000,"description":"hard constraints violated"},)"
     R"("violations":{"type":"integer","minimum":0,"maximum":100000,"description":"soft ones"},)"
@@ -54,7 +54,7 @@ struct ReportBody {
     RobotReport& r = b.report;
     v.Field("report", r.id, {.doc = "an id of the robot's own", .required = true});
     v.Field("robot", r.robot, {.doc = "the robot's id", .required = true});
-    v.Field("version", r.version, {.doc = "that ran", .min = 1, .required = true});
+    v.Field("version", r.version, {.doc = "that ran", .min = 0, .required = true});
     v.Field("seconds", r.seconds, {.doc = "how long", .unit = "s", .required = true});
     for (size_t k = 0; k < kBadKinds; ++k)
       v.Field(kBadNames[k], r.bad[k], {.doc = "bad events of this kind"});

@@ -76,6 +76,7 @@ class WorldEvidence : public Evidence {
     for (const Robot& robot : robots) {
       if (!robot.alive) continue;
       (robot.runs == to ? row.canary : row.stable) += 1;
+      if (shadows && robot.runs != to) row.canary += 1;  // what it would have done
     }
     row.hours = tick_s / 3600;
     rows_.push_back(row);
@@ -98,6 +99,7 @@ class WorldEvidence : public Evidence {
     return all;
   }
   bool available = true;
+  bool shadows = false;  ///< every robot computes the new version beside its own
   int bad_per_tick = 0;
   BadKind kind = BadKind::kViolation;
 
