@@ -11,6 +11,7 @@
 #include "saferl/base/file.h"
 #include "saferl/base/text.h"
 #include "saferl/services/app.h"
+#include "saferl/services/decide/sessions.h"
 #include "saferl/services/inference/small_policy.h"
 
 namespace saferl::services {
@@ -111,6 +112,18 @@ TEST_F(OnnxServing, WithoutTheLibraryTheIndexSaysWhatIsMissingAndTheRestIsServed
   EXPECT_EQ(app_->models().Find("scan", "1"), nullptr);
   EXPECT_THAT(Reason("scan"), HasSubstr("UNAVAILABLE ONNX Runtime: the library is not here"));
   EXPECT_THAT(Reason("scan"), HasSubstr("ONNXRUNTIME_LIBRARY"));
+}
+
+TEST_F(OnnxServing, ARobotsSessionRefusesAModelThatATickDoesNotWaitFor) {
+  Start();
+  Sessions sessions({}, &app_->models());
+  const Status status =
+      sessions
+          .Create(
+              {.robot = "r", .type = "wheelchair", .model = "scan", .version = "1", .limits = {}})
+          .status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("saferl policy import"));
 }
 
 TEST_F(OnnxServing, TheRegistrysPackagesWinOverFilesOfTheSameName) {
