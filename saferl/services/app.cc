@@ -115,6 +115,13 @@ Status App::OpenStores() {
 Status App::LoadModels() {
   SAFERL_ASSIGN_OR_RETURN(registry_, registry::Store::Open(database_.get(), objects_.get()));
   sync_ = std::make_unique<ModelSync>(registry_.get(), &models_);
+  SAFERL_ASSIGN_OR_RETURN(const int gpu, ParseGpu(config_.inference.gpu));
+  SAFERL_ASSIGN_OR_RETURN(const uint64_t limit, ParseSize(config_.inference.gpu_memory_limit));
+  models_.SetOnnxRuntime(
+      {.library = config_.inference.onnxruntime, .gpu = gpu, .gpu_memory_limit = limit});
+  models_.SetReload([this](const std::string& name, const std::string& version) {
+    return sync_->Reload(name, version);
+  });
   Status loaded = sync_->PushFiles(InFolder(config_.data_dir, "models"));
   if (loaded.ok()) loaded = sync_->Sync();
   if (!loaded.ok() && !absl::IsUnavailable(loaded)) return loaded;

@@ -54,6 +54,8 @@ constexpr std::array kVariables = {
     Variable{"CPU_PROFILING", "telemetry.cpu_profiling", false},
     Variable{"MODEL_CACHE_SIZE", "inference.model_cache_size", false},
     Variable{"INFERENCE_BATCH_SIZE", "inference.batch_size", false},
+    Variable{"ONNXRUNTIME_LIBRARY", "inference.onnxruntime", false},
+    Variable{"INFERENCE_GPU", "inference.gpu", false},
     Variable{"GPU_MEMORY_LIMIT", "inference.gpu_memory_limit", false},
 };
 
@@ -181,8 +183,12 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
   v.Field("model_cache_size", c.model_cache_size, {.doc = "memory for loaded models, e.g. 2GB"});
   v.Field("batch_size", c.batch_size,
           {.doc = "most requests computed together; never waited for", .min = 1, .max = 1024});
+  v.Field("onnxruntime", c.onnxruntime,
+          {.doc = "libonnxruntime.so for NAME/VERSION.onnx; empty: where the loader finds it"});
+  v.Field("gpu", c.gpu,
+          {.doc = "CUDA device of ONNX models, or off; packages compute on the CPU always"});
   v.Field("gpu_memory_limit", c.gpu_memory_limit,
-          {.doc = "checked, without effect: models compute on the CPU, which has no such limit"});
+          {.doc = "of each ONNX model's memory on the GPU; without effect while gpu is off"});
   v.Field("max_queue", c.max_queue, {.doc = "requests that may wait", .min = 1, .max = 1e6});
   v.Field("max_sessions", c.max_sessions,
           {.doc = "robots whose ticks are remembered; 0.1 MB each", .min = 1, .max = 1e5});
@@ -301,6 +307,7 @@ Status ServiceConfig::Check() const {
     const StatusOr<uint64_t> size = ParseSize(text);
     if (!size.ok()) return absl::InvalidArgumentError(Cat(name, ": ", size.status().message()));
   }
+  SAFERL_RETURN_IF_ERROR(ParseGpu(inference.gpu).status());
   if (rollouts.report_s + rollouts.steer_s > rollouts.max_data_age_s)
     return absl::InvalidArgumentError(
         Cat("rollouts.max_data_age_s: ", rollouts.max_data_age_s,
@@ -314,6 +321,17 @@ Status ServiceConfig::Check() const {
   SAFERL_RETURN_IF_ERROR(CheckSecret("ENCRYPTION_KEY", security.encryption_key, 32));
   SAFERL_RETURN_IF_ERROR(CheckSecret("ALERTMANAGER_WEBHOOK_URL", telemetry.alert_webhook_url, 0));
   return absl::OkStatus();
+}
+
+StatusOr<int> ParseGpu(std::string_view text) {
+  if (text == "off") return -1;
+  int device = -1;
+  const char* end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, device) == std::from_chars_result{end, std::errc()} &&
+      device >= 0 && device < 1024)
+    return device;
+  return absl::InvalidArgumentError(Cat("inference.gpu: '", text.substr(0, 40),
+                                        "' is no device; give off or a number from 0 on"));
 }
 
 Environ ProcessEnviron() {

@@ -61,6 +61,8 @@ struct ServerConfig {
 struct InferenceConfig {
   std::string model_cache_size = "2GB";
   int batch_size = 8;
+  std::string onnxruntime;  ///< library for models of other operators; empty: the loader's own
+  std::string gpu = "off";  ///< CUDA device for those models, or off
   std::string gpu_memory_limit = "4GB";
   int max_queue = 256;
   int max_sessions = 256;
@@ -151,6 +153,8 @@ std::vector<config::FieldDoc> ExplainServiceConfig();
 /// The same rows with the values of `config` in place of the defaults; secrets hidden.
 std::vector<config::FieldDoc> ExplainServiceConfig(const ServiceConfig& config);
 
+/// "off" is -1.
+StatusOr<int> ParseGpu(std::string_view text);
 /// "2GB", "512MiB", "1048576".
 StatusOr<uint64_t> ParseSize(std::string_view text);
 

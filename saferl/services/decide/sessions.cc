@@ -122,6 +122,11 @@ StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
     if (served == nullptr)
       return absl::NotFoundError(Cat("model: '", p.model, "' version '", p.version,
                                      "' is not loaded; GET /v2/models lists what is"));
+    if (served->policy == nullptr)
+      return absl::InvalidArgumentError(
+          Cat("model: '", p.model,
+              "' runs on ONNX Runtime, which a tick does not wait for; name a "
+              "package (saferl policy import makes one of a chain of layers)"));
   }
   SAFERL_ASSIGN_OR_RETURN(
       control::TickModel model,
@@ -258,6 +263,12 @@ bool Sessions::TakeModel(Session* session, const control::TickInput& input) cons
   if (info.model.empty()) return false;
   auto now = Chosen(session, input);
   if (now == session->served_ || (now != nullptr && now == session->refused_)) return false;
+  if (now != nullptr && now->policy == nullptr) {
+    Log(LogLevel::kError, "model not taken over",
+        {{"robot", info.robot}, {"version", now->version}, {"why", "it runs on ONNX Runtime"}});
+    session->refused_ = std::move(now);
+    return false;
+  }
   control::TickModel next = session->model_;
   next.policy = now == nullptr ? nullptr : now->policy;
   if (const Status fits = control::Validate(next); !fits.ok()) {

@@ -95,6 +95,17 @@ bool Engine::Before::operator()(const std::unique_ptr<Job>& a,
   return a->arrival < b->arrival;
 }
 
+Engine::Sequence::Sequence(std::shared_ptr<const ServedModel> of, int64_t now_ns)
+    : model(std::move(of)), used_ns(now_ns) {
+  model->metrics->sequences.Add(1);
+  model->sequences.fetch_add(1, std::memory_order_relaxed);
+}
+
+Engine::Sequence::~Sequence() {
+  model->sequences.fetch_sub(1, std::memory_order_relaxed);
+  model->metrics->sequences.Add(-1);
+}
+
 void Engine::ForgetIdle(int64_t now_ns) {
   const auto idle = static_cast<int64_t>(options_.sequence_idle_s * 1e9);
   for (auto at = sequences_.begin(); at != sequences_.end();) {
@@ -111,10 +122,11 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
                                                                   bool end, const InferCall& call) {
   const int64_t now = Nanos();
   const std::pair<std::string, std::string> key{call.model, id};
+  StatusOr<std::shared_ptr<const ServedModel>> found = nullptr;
+  if (start) found = host_->Resolve(call.model, call.version);  // may load: not under the lock
   const std::lock_guard<std::mutex> lock(sequence_mutex_);
   if (start) {
-    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model,
-                            host_->Resolve(call.model, call.version));
+    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model, std::move(found));
     if (end) {
       sequences_.erase(key);
       return model;
@@ -124,7 +136,9 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
       return absl::ResourceExhaustedError(Cat(
           "sequence_id: ", options_.max_sequences,
           " sequences are open; end some, or let them idle for ", options_.sequence_idle_s, " s"));
-    sequences_[key] = {model, now};
+    sequences_.erase(key);
+    sequences_.emplace(std::piecewise_construct, std::forward_as_tuple(key),
+                       std::forward_as_tuple(model, now));
     return model;
   }
   const auto at = sequences_.find(key);
@@ -215,9 +229,11 @@ bool Engine::Enter(std::unique_ptr<Job>* job) {
       refused = std::move(*job);
       why = TooLate("the work that waits before this request takes longer");
     } else {
+      mine.model->metrics->queue_depth.Add(1);
       queue_.insert(std::move(*job));
       if (static_cast<int>(queue_.size()) > options_.max_queue) {
         refused = std::move(queue_.extract(std::prev(queue_.end())).value());
+        refused->model->metrics->queue_depth.Add(-1);
         why = QueueFull(options_.max_queue);
       }
     }
@@ -251,6 +267,7 @@ void Engine::Drain() {
       while (!queue_.empty() && static_cast<int>(batch.size()) < options_.batch) {
         if (!batch.empty() && (*queue_.begin())->model != batch[0]->model) break;
         batch.push_back(std::move(queue_.extract(queue_.begin()).value()));
+        batch.back()->model->metrics->queue_depth.Add(-1);
       }
       if (batch.empty()) {
         --computing_;

@@ -199,6 +199,66 @@ TEST_F(EngineTest, ASequenceStaysOnItsVersionThroughReloadAndUnload) {
   EXPECT_EQ(engine.sequences(), 0u);
 }
 
+TEST_F(EngineTest, GaugesShowWhatWaitsAndWhichSequencesGoOn) {
+  auto engine = std::make_unique<Engine>(&host_, EngineOptions{.slots = 1, .max_queue = 2});
+  const telemetry::ModelMetrics& metrics = *host_.Find("m", "1")->metrics;
+  const auto free = Hold(engine.get());
+  for (int i = 0; i < 3; ++i)  // the third is refused and leaves the gauge as it was
+    engine->Submit(Call({}, "1"), [](const StatusOr<InferResponse>&) {});
+  EXPECT_EQ(metrics.queue_depth.Value(), 2);
+  free();
+  EXPECT_EQ(metrics.queue_depth.Value(), 0);
+  const auto run = [&](int64_t id, const char* what) {
+    return engine->Run(Call({{"sequence_id", id}, {what, true}}, "1")).status();
+  };
+  EXPECT_TRUE(run(1, "sequence_start").ok());
+  EXPECT_TRUE(run(1, "sequence_start").ok());  // begins anew, still one
+  EXPECT_TRUE(run(2, "sequence_start").ok());
+  EXPECT_EQ(metrics.sequences.Value(), 2);
+  EXPECT_TRUE(run(1, "sequence_end").ok());
+  EXPECT_EQ(metrics.sequences.Value(), 1);
+  engine.reset();
+  EXPECT_EQ(metrics.sequences.Value(), 0);
+}
+
+TEST_F(EngineTest, TheCacheKeepsWhatIsInUseAndLoadsTheEvictedAgainForARequest) {
+  const uint64_t size = Package(1).size();
+  ModelHost host(&metrics_, 4 * size + size / 2);
+  const auto load = [&](const char* version) { return host.Load("m", version, Package(1)); };
+  int reloads = 0;
+  host.SetReload([&](const std::string& name, const std::string& version) {
+    ++reloads;
+    return host.Load(name, version, Package(1));
+  });
+  Engine engine(&host, {});
+  for (const char* version : {"1", "2", "3", "4"}) ASSERT_TRUE(load(version).ok());
+  ASSERT_TRUE(host.SetAlias("m", "old", "1").ok());
+  host.Pin("m", {"2"});
+  const Parameters start = {{"sequence_id", int64_t{7}}, {"sequence_start", true}};
+  ASSERT_TRUE(engine.Run(Call(start, "3")).ok());
+  EXPECT_TRUE(load("5").ok());  // 4 goes: it is neither aliased, pinned, with a sequence nor newest
+  EXPECT_EQ(host.Versions("m"), (std::vector<std::string>{"1", "2", "3", "5"}));
+  EXPECT_EQ(host.Find("m", "4"), nullptr) << "control never loads";
+  EXPECT_EQ(reloads, 0);
+  host.Pin("m", {});  // the rollout is over
+  EXPECT_EQ(engine.Run(Call({}, "4"))->model_version, "4");
+  EXPECT_EQ(reloads, 1);
+  EXPECT_EQ(host.Versions("m"), (std::vector<std::string>{"1", "3", "4", "5"}));
+  const Parameters end = {{"sequence_id", int64_t{7}}, {"sequence_end", true}};
+  EXPECT_EQ(engine.Run(Call(end))->model_version, "3");
+  EXPECT_TRUE(absl::IsNotFound(engine.Run(Call({}, "9")).status()));
+}
+
+TEST_F(EngineTest, ACacheFullOfVersionsInUseRefusesTheNext) {
+  const uint64_t size = Package(1).size();
+  ModelHost host(&metrics_, size + size / 2);
+  ASSERT_TRUE(host.Load("m", "1", Package(1)).ok());
+  host.Pin("m", {"1"});
+  const Status status = host.Load("m", "2", Package(1));
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_NE(host.Find("m", "1"), nullptr);
+}
+
 TEST_F(EngineTest, AnIdleSequenceIsLostAloudAndFreesItsPlace) {
   constexpr int64_t kIdle_ns = 100'000'000;
   const int64_t patience = Nanos() + 30 * kNanosPerSecond;
