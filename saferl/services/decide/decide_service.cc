@@ -37,9 +37,16 @@ StatusOr<std::unique_ptr<DecideService>> DecideService::Open(DecideOptions optio
   service->database_ = database;
   SAFERL_ASSIGN_OR_RETURN(service->store_,
                           DecisionStore::Open(service->options_.store, database, metrics));
+  SAFERL_ASSIGN_OR_RETURN(service->latches_, LatchStore::Open(database, metrics));
   SAFERL_ASSIGN_OR_RETURN(service->idempotency_, Idempotency::Open(database));
   DecisionStore* store = service->store_.get();
   service->sessions_.on_decision = [store](const Decided& decided) { store->Keep(decided); };
+  LatchStore* latches = service->latches_.get();
+  service->sessions_.Restore(latches->loaded());
+  service->sessions_.on_latch = [latches](const std::string& robot,
+                                          std::optional<safety::Reason> reason) {
+    latches->Set(robot, reason);
+  };
   service->sessions_.on_frame =
       [store](const SessionInfo& session, uint64_t next, const control::TickModel& model,
               const control::TickData& data) { store->KeepFrame(session, next, model, data); };

@@ -14,6 +14,7 @@
 #include "saferl/services/decide/control_grpc.h"
 #include "saferl/services/decide/decide_stream.h"
 #include "saferl/services/decide/decision_store.h"
+#include "saferl/services/decide/latch_store.h"
 #include "saferl/services/decide/sessions.h"
 #include "saferl/telemetry/metrics.h"
 
@@ -42,6 +43,7 @@ class DecideService {
   std::unique_ptr<ControlGrpc> Grpc() { return MakeControlGrpc(parts()); }
   Sessions& sessions() { return sessions_; }
   DecisionStore& store() { return *store_; }
+  LatchStore& latches() { return *latches_; }
   Idempotency& idempotency() { return *idempotency_; }
 
  private:
@@ -54,6 +56,7 @@ class DecideService {
   const DecideOptions options_;
   storage::Database* database_ = nullptr;
   std::unique_ptr<DecisionStore> store_;
+  std::unique_ptr<LatchStore> latches_;
   std::unique_ptr<Idempotency> idempotency_;
   Sessions sessions_;
   telemetry::StreamMetrics stream_metrics_;

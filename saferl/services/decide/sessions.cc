@@ -46,6 +46,11 @@ Status Conflict(std::string_view robot, std::string_view field, std::string_view
       "'; leave the field out, or end the session first (DELETE /api/v1/sessions/", robot, ")"));
 }
 
+std::optional<safety::Reason> LatchedFor(const safety::LatchData& latch) {
+  if (latch.mode != safety::Mode::kProtectiveStop) return std::nullopt;
+  return latch.reason;
+}
+
 }  // namespace
 
 Session::Session(SessionInfo info, control::TickModel model,
@@ -121,9 +126,8 @@ StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
 void Sessions::Retire(Session* session) {
   const std::lock_guard lock(session->mutex_);
   session->ended_ = true;
-  const safety::LatchData& latch = session->data_->latch;
-  if (latch.mode == safety::Mode::kProtectiveStop) {
-    latched_[session->info_.robot] = latch.reason;
+  if (const auto reason = LatchedFor(session->data_->latch)) {
+    latched_[session->info_.robot] = *reason;
   } else {
     latched_.erase(session->info_.robot);
   }
@@ -241,7 +245,10 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     control::TickInput input = request.input;
     ++info.ticks;
     if (!request.has_sequence) input.sequence = info.ticks;
+    const std::optional<safety::Reason> before = LatchedFor(session->data_->latch);
     control::Tick(session->model_, input, session->data_.get(), &decided->decision);
+    const std::optional<safety::Reason> after = LatchedFor(session->data_->latch);
+    if (on_latch && after != before) on_latch(info.robot, after);
     info.mode = decided->decision.command.mode;
     info.reason = decided->decision.command.reason;
     info.used_ns = WallNanos();

@@ -5,12 +5,12 @@
 //
 // Bounded: at most `max_sessions`; above it, and after `ttl_s` of silence, the longest unused goes.
 // A stop that is latched does not go with it: the robot's next session starts in that stop and
-// needs the person's acknowledgement, as if it had never ended. A session that starts while its
-// robot moves starts as saferl_rt does: nothing is proved yet, so the robot is told to stand still.
-// A model that is replaced or whose alias moves is taken over between two ticks; one that is
-// unloaded stays with the sessions that use it.
-// Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the session
-// was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
+// needs the person's acknowledgement, as if it had never ended; Restore() brings those of an
+// earlier process (latch_store.h). A session that starts while its robot moves starts as saferl_rt
+// does: nothing is proved yet, so the robot is told to stand still. A model that is replaced or
+// whose alias moves is taken over between two ticks; one that is unloaded stays with the sessions
+// that use it. Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the
+// session was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
 // different robots run at the same time, of one robot one after the other. RT: the Tick is.
 
 #include <atomic>
@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,14 @@ class Sessions {
   std::function<void(const SessionInfo&, uint64_t next, const control::TickModel&,
                      const control::TickData&)>
       on_frame;
+  /// Called in the tick in which a robot's stop is latched, or (nullopt) acknowledged, on its
+  /// thread: must not wait.
+  std::function<void(const std::string& robot, std::optional<safety::Reason>)> on_latch;
+  /// Stops that were latched before this process. Before the first session.
+  void Restore(const std::map<std::string, safety::Reason, std::less<>>& latched) {
+    const std::lock_guard lock(mutex_);
+    latched_.insert(latched.begin(), latched.end());
+  }
 
   /// Finds or makes the robot's session and runs one tick.
   StatusOr<std::unique_ptr<Decided>> Decide(const DecideRequest& request);
