@@ -245,6 +245,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
   decide.sessions.ttl_s = config.inference.session_ttl_s;
   decide.store.keep_per_robot = config.inference.keep_decisions;
+  decide.watches = {config.inference.monitor_required, config.inference.monitor_lease_s};
   decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
   SAFERL_ASSIGN_OR_RETURN(app->decide_, DecideService::Open(decide, &app->models_,
                                                             app->database_.get(), &app->metrics_));

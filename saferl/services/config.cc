@@ -190,6 +190,14 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
           {.doc = "silence after which a robot's session ends", .unit = "s", .min = 1, .max = 1e6});
   v.Field("keep_decisions", c.keep_decisions,
           {.doc = "decisions of each robot that stay in the database", .min = 1, .max = 1e7});
+  v.Field("monitor_required", c.monitor_required,
+          {.doc = "no robot moves without a safety monitor at /monitor/stream; without it, those "
+                  "that one has watched"});
+  v.Field("monitor_lease_s", c.monitor_lease_s,
+          {.doc = "how long a robot may move without that monitor's word",
+           .unit = "s",
+           .min = 0.05,
+           .max = 5});
 }
 
 template <class V>
@@ -207,6 +215,12 @@ void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
 template <class V>
 void MonitorConfig::Visit(V& v, MonitorConfig& c) {
   v.Field("shm", c.shm, {.doc = "shared memory of the robot on this machine, or off"});
+  v.Field("url", c.url,
+          {.doc = "robot of an inference service elsewhere, instead of shm: "
+                  "ws://HOST:8001/monitor/stream?robot=R or wss://; empty: none"});
+  v.Field("ca_file", c.ca_file, {.doc = "PEM of the authority of wss://; empty: the system's"});
+  v.Field("cert_file", c.cert_file, {.doc = "PEM certificate to show; empty: none"});
+  v.Field("key_file", c.key_file, {.doc = "its PEM key; empty: none"});
   v.Field("robot", c.robot, {.doc = "robot file or name, or own: what saferl_rt says"});
   v.Field("journal", c.journal, {.doc = "folder of the hash-chained journal, in data_dir"});
   v.Field("lease_s", c.lease_s,

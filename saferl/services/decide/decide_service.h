@@ -16,6 +16,7 @@
 #include "saferl/services/decide/decision_store.h"
 #include "saferl/services/decide/latch_store.h"
 #include "saferl/services/decide/sessions.h"
+#include "saferl/services/decide/watches.h"
 #include "saferl/telemetry/metrics.h"
 
 namespace saferl::services {
@@ -26,6 +27,7 @@ struct DecideOptions {
   int stream_threads = 2, stream_queue = 256;
   double most_wait_s = 0.25;
   DecisionStoreOptions store;
+  WatchOptions watches;
 };
 
 class DecideService {
@@ -44,6 +46,7 @@ class DecideService {
   Sessions& sessions() { return sessions_; }
   DecisionStore& store() { return *store_; }
   LatchStore& latches() { return *latches_; }
+  Watches& watches() { return watches_; }
   Idempotency& idempotency() { return *idempotency_; }
 
  private:
@@ -57,6 +60,7 @@ class DecideService {
   storage::Database* database_ = nullptr;
   std::unique_ptr<DecisionStore> store_;
   std::unique_ptr<LatchStore> latches_;
+  Watches watches_;
   std::unique_ptr<Idempotency> idempotency_;
   Sessions sessions_;
   telemetry::StreamMetrics stream_metrics_;

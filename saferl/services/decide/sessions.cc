@@ -245,6 +245,7 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     control::TickInput input = request.input;
     ++info.ticks;
     if (!request.has_sequence) input.sequence = info.ticks;
+    if (before_tick) before_tick(info.robot, &input);
     const std::optional<safety::Reason> before = LatchedFor(session->data_->latch);
     control::Tick(session->model_, input, session->data_.get(), &decided->decision);
     const std::optional<safety::Reason> after = LatchedFor(session->data_->latch);

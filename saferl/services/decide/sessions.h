@@ -84,6 +84,8 @@ class Sessions {
   Sessions(SessionOptions options, const ModelHost* models)
       : options_(std::move(options)), models_(models) {}
 
+  /// Called before every tick, on its thread, with its input: must not wait.
+  std::function<void(const std::string& robot, control::TickInput* input)> before_tick;
   /// Called after every tick, on its thread: must not wait.
   std::function<void(const Decided&)> on_decision;
   /// Called before a session's first tick, every kKeyFrameTicks ticks and with every other model:
