@@ -246,6 +246,15 @@ void Monitor::Silence(bool silent) {
   }
 }
 
+/// With the lock. What was done must be provable afterwards: no journal, no motion.
+std::string Monitor::Withheld(bool behind) const {
+  if (!journal_problem_.empty()) return Cat("the journal cannot be written: ", journal_problem_);
+  if (state_.silent) return "no decision comes from the robot";
+  if (behind) return "the judge is behind";
+  if (!state_.settled) return "the judge has not seen and proved enough of this run yet";
+  return "";
+}
+
 /// The lease, four times in its length; or the stop word, as often.
 void Monitor::Grant(int64_t now_ns) {
   if (source_ == nullptr || !source_->has_say()) return;
@@ -264,7 +273,8 @@ void Monitor::Grant(int64_t now_ns) {
   } else {
     if (clear_asked_) source_->Grant(now_ns, 0);  // takes the stop word back
     clear_asked_ = false;
-    state_.granting = state_.settled && !state_.silent && !behind;
+    state_.withheld = Withheld(behind);
+    state_.granting = state_.withheld.empty();
     if (state_.granting && now_ns - granted_ns_ >= lease_ns / 4) {
       source_->Grant(now_ns, now_ns + lease_ns);
       granted_ns_ = now_ns;
@@ -276,8 +286,8 @@ void Monitor::Grant(int64_t now_ns) {
 void Monitor::WatchJournal() {
   const Journal::State journal = journal_->state();
   const bool failed = !journal.status.ok();
-  if (failed == journal_failed_) return;
-  journal_failed_ = failed;
+  if (failed == !journal_problem_.empty()) return;
+  journal_problem_ = failed ? Cat(journal.status.message()) : "";
   const AlertLabels labels = RobotLabels("component", "journal");
   if (failed) {
     alerts_->Raise(AlertName::kSystemFailure, labels, Cat(journal.status.message()));
@@ -307,6 +317,7 @@ void Monitor::Run() {
     } else {
       Pause(5'000'000);
     }
+    WatchJournal();
     const int64_t then = Nanos();
     if (!options_.shm.empty() || !options_.remote.url.empty())
       Silence(then - heard_ns_ > FromSeconds(options_.heartbeat_s));
@@ -324,7 +335,6 @@ void Monitor::Run() {
                            .EndObject()
                            .Take());
       }
-      WatchJournal();
     }
   }
 }

@@ -10,7 +10,8 @@
 //   latched                the stop word stands and no lease is given, through restarts too, until
 //                          a person clears it with name and reason, which is written down first
 //   silence, backlog,
-//   judge not settled      no lease is given
+//   judge not settled,
+//   journal not writable    no lease is given (state().withheld says which)
 //   this process dies, hangs or is suspended: no lease is renewed, the robot stops by itself
 // Threads: one judges; journal and alert channels have their own and hold it up never.
 // Units: SI. RT: no. Errors: Start: robot file, journal; a robot that does not run yet is waited
@@ -47,7 +48,8 @@ struct MonitorOptions {
 struct MonitorState {
   std::string robot;  ///< empty: none attached
   bool attached = false, silent = false, settled = false, latched = false, granting = false;
-  std::string why;  ///< of the latch
+  std::string why;       ///< of the latch
+  std::string withheld;  ///< why no lease is given, where nothing is latched
   uint64_t judged = 0, lost = 0;
   double worst_margin = 0;  ///< of this run's proved commands; +inf where nothing moved
   int64_t latched_wall_ns = 0;
@@ -85,6 +87,7 @@ class Monitor {
   void Grant(int64_t now_ns);
   void Silence(bool silent);
   void WatchJournal();
+  std::string Withheld(bool behind) const;
   void Post(std::string_view kind, const std::string& json);
   AlertLabels RobotLabels(std::string_view key, std::string_view value) const;
 
@@ -105,7 +108,7 @@ class Monitor {
           turn_ns_ = 0;
   uint64_t checkpoint_judged_ = 0;
   int64_t last_now_ns_ = 0;
-  bool journal_failed_ = false;
+  std::string journal_problem_;  ///< empty: it is written
 
   mutable std::mutex mutex_;
   MonitorState state_;

@@ -78,6 +78,7 @@ std::string StatusJson(const MonitorState& state, const Journal::State& journal)
   w.BeginObject().Field("robot", state.robot).Field("attached", state.attached);
   w.Field("silent", state.silent).Field("settled", state.settled);
   w.Field("granting", state.granting).Field("latched", state.latched);
+  if (!state.latched && state.attached && !state.granting) w.Field("withheld", state.withheld);
   if (state.latched) {
     w.Key("why").Raw(state.why);
     w.Field("latched_at", TimeText(state.latched_wall_ns));
