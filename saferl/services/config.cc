@@ -213,6 +213,27 @@ void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
 }
 
 template <class V>
+void AlertsConfig::Visit(V& v, AlertsConfig& c) {
+  v.Field("error_share", c.error_share,
+          {.doc = "more failed requests (5xx): HighErrorRate", .min = 0.0001, .max = 1});
+  v.Field("latency_s", c.latency_s,
+          {.doc = "1 % of the requests slower: HighLatency", .unit = "s", .min = 0.001, .max = 60});
+  v.Field("utilisation", c.utilisation,
+          {.doc = "more of CPU, memory or disk in use: HighResourceUtilisation",
+           .min = 0.01,
+           .max = 1});
+  v.Field("window_s", c.window_s,
+          {.doc = "requests of this long are looked at", .unit = "s", .min = 1, .max = 86400});
+  v.Field("for_s", c.for_s,
+          {.doc = "above for this long: raised", .unit = "s", .min = 0, .max = 86400});
+  v.Field("clear_s", c.clear_s,
+          {.doc = "at most 0.8 of the threshold for this long: resolved",
+           .unit = "s",
+           .min = 0,
+           .max = 86400});
+}
+
+template <class V>
 void MonitorConfig::Visit(V& v, MonitorConfig& c) {
   v.Field("shm", c.shm, {.doc = "shared memory of the robot on this machine, or off"});
   v.Field("url", c.url,
@@ -279,6 +300,7 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("objects", c.objects, {.doc = "model files"});
   v.Field("inference", c.inference, {.doc = "models in memory"});
   v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
+  v.Field("alerts", c.alerts, {.doc = "when a service raises an alert about itself"});
   v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
   v.Field("security", c.security, {.doc = "tokens and keys"});
 }

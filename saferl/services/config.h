@@ -82,6 +82,14 @@ struct TelemetryConfig {
   static void Visit(V& v, TelemetryConfig& c);
 };
 
+/// The alerts of a service about itself (monitor/alert_rules.h).
+struct AlertsConfig {
+  double error_share = 0.05, latency_s = 2, utilisation = 0.8;
+  double window_s = 60, for_s = 30, clear_s = 60;
+  template <class V>
+  static void Visit(V& v, AlertsConfig& c);
+};
+
 /// The safety monitor's part; its own server is `monitor_server`.
 struct MonitorConfig {
   std::string shm = "off";  ///< shared memory of the robot on this machine, or off
@@ -115,6 +123,7 @@ struct ServiceConfig {
   InferenceConfig inference;
   TelemetryConfig telemetry;
   MonitorConfig monitor;
+  AlertsConfig alerts;
   SecurityConfig security;
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
   /// What is not in it has its default.
