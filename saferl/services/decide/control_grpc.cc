@@ -286,6 +286,13 @@ class Holder final : public ControlGrpc {
 
 }  // namespace
 
+StatusOr<DecideRequest> ReadObservation(std::string_view bytes) {
+  v1::Observation observation;
+  if (!observation.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Bad("observation: not a saferl.v1.Observation; see control.proto");
+  return FromProto(observation);
+}
+
 std::unique_ptr<ControlGrpc> MakeControlGrpc(const StreamParts& parts) {
   return std::make_unique<Holder>(parts);
 }
