@@ -16,7 +16,7 @@ constexpr const char* kStages[] = {"check",  "policy", "intent", "blend",
                                    "filter", "gate",   "record"};
 static_assert(std::size(kStages) == control::kNumStages);
 
-Status Bad(std::string text) { return absl::InvalidArgumentError(text); }
+Status Bad(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 /// At most as many as there is room for; every one finite.
 template <class List, class Array>
