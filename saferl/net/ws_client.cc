@@ -19,7 +19,7 @@ struct Address {
 
 StatusOr<Address> ParseAddress(std::string_view url) {
   Address address;
-  const Status bad = absl::InvalidArgumentError(
+  Status bad = absl::InvalidArgumentError(
       "url: not ws://HOST:PORT/PATH or wss://HOST:PORT/PATH; correct it");
   address.tls = url.starts_with("wss://");
   if (!address.tls && !url.starts_with("ws://")) return bad;
@@ -142,7 +142,7 @@ StatusOr<bool> WsClient::Next(const Deadline& deadline, std::string* message, bo
           return true;
       }
     }
-    if (const Status read = stream_->Read(&held_, deadline); !read.ok()) {
+    if (Status read = stream_->Read(&held_, deadline); !read.ok()) {
       if (read.code() == absl::StatusCode::kDeadlineExceeded) return false;
       return read;
     }

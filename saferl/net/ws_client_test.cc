@@ -20,7 +20,7 @@ Deadline Soon() { return Deadline::After(10 * kNanosPerSecond); }
 
 class WsClientTest : public testing::Test {
  protected:
-  void Start(ServerOptions options = {}) {
+  void Start(const ServerOptions& options = {}) {
     Route echo;
     echo.pattern = "/echo";
     echo.operation_id = "echo";

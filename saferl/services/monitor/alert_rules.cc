@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <sstream>
 
@@ -25,9 +26,7 @@ constexpr RuleRow kRows[] = {
     {AlertName::kHighUtilisation, "resource", "disk", "of the data folder's disk is in use"},
 };
 
-std::string Percent(double share) {
-  return Cat(static_cast<int64_t>(share * 1000 + 0.5) / 10.0, " %");
-}
+std::string Percent(double share) { return Cat(std::round(share * 1000) / 10, " %"); }
 
 /// The number after "NAME:" in /proc/meminfo [kB].
 double MemoryOf(const std::string& text, const std::string& name) {
