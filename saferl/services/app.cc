@@ -73,6 +73,7 @@ App::~App() { Drain(); }
 
 bool App::Drain() {
   ready_ = false;
+  alert_watch_ = nullptr;  // uses the monitor's alerts
   rollouts_ = nullptr;
   bool all = true;
   {
@@ -286,7 +287,13 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   options.io_threads = server.io_threads;
   options.pool_threads = server.pool_threads;
   options.control_queue = config_.inference.max_queue;
-  const auto observe = [known = std::move(known), none, metrics](const net::RequestRecord& record) {
+  const double slow_s = config_.alerts.latency_s;
+  ServiceCounts* counts = &counts_;
+  const auto observe = [known = std::move(known), none, metrics, counts,
+                        slow_s](const net::RequestRecord& record) {
+    const bool stays_open =
+        record.route != nullptr && (record.route->websocket || record.route->events);
+    if (!stays_open) counts->Count(record.status, record.duration_ns, slow_s);
     telemetry::HttpMetrics::Route* route = none;
     const auto at =
         std::lower_bound(known.begin(), known.end(), record.route,
@@ -303,6 +310,25 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   return started;
 }
 
+void App::WatchAlerts() {
+  if (monitor_ == nullptr) {
+    AlertOptions options = MonitorOptionsOf(config_).alerts;
+    options.source = "saferl-services";
+    own_alerts_ = std::make_unique<Alerts>(options, &metrics_);
+  }
+  const AlertsConfig& c = config_.alerts;
+  AlertRuleOptions rules;
+  rules.error_share = c.error_share;
+  rules.latency_s = c.latency_s;
+  rules.utilisation = c.utilisation;
+  rules.window_s = c.window_s;
+  rules.for_s = c.for_s;
+  rules.clear_s = c.clear_s;
+  alert_watch_ = std::make_unique<AlertWatch>(
+      rules, &counts_, monitor_ == nullptr ? own_alerts_.get() : &monitor_->monitor().alerts(),
+      config_.data_dir);
+}
+
 StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,
                                           const std::vector<Service>& services) {
   std::unique_ptr<App> app(new App(config, build));
@@ -315,6 +341,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
   decide.sessions.ttl_s = config.inference.session_ttl_s;
   decide.store.keep_per_robot = config.inference.keep_decisions;
+  decide.watches = {config.inference.monitor_required, config.inference.monitor_lease_s};
   decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
   SAFERL_ASSIGN_OR_RETURN(app->decide_, DecideService::Open(decide, &app->models_,
                                                             app->database_.get(), &app->metrics_));
@@ -350,6 +377,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
                                                      controller, config.rollouts.steer_s);
   }
+  app->WatchAlerts();
   app->ready_ = true;
   return app;
 }

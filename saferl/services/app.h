@@ -20,6 +20,7 @@
 #include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
 #include "saferl/services/inference/oip_grpc.h"
+#include "saferl/services/monitor/alert_rules.h"
 #include "saferl/services/monitor/service.h"
 #include "saferl/services/registry/model_sync.h"
 #include "saferl/services/rollouts/agent.h"
@@ -66,6 +67,7 @@ class App {
   RolloutRules Rules() const;
   Status StartMonitor();
   Status AddApiRoutes();
+  void WatchAlerts();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
@@ -96,6 +98,9 @@ class App {
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;
   std::unique_ptr<MonitorService> monitor_;
+  ServiceCounts counts_;
+  std::unique_ptr<Alerts> own_alerts_;  ///< where no monitor runs here
+  std::unique_ptr<AlertWatch> alert_watch_;
 };
 
 }  // namespace saferl::services

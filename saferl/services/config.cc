@@ -196,6 +196,14 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
           {.doc = "silence after which a robot's session ends", .unit = "s", .min = 1, .max = 1e6});
   v.Field("keep_decisions", c.keep_decisions,
           {.doc = "decisions of each robot that stay in the database", .min = 1, .max = 1e7});
+  v.Field("monitor_required", c.monitor_required,
+          {.doc = "no robot moves without a safety monitor at /monitor/stream; without it, those "
+                  "that one has watched"});
+  v.Field("monitor_lease_s", c.monitor_lease_s,
+          {.doc = "how long a robot may move without that monitor's word",
+           .unit = "s",
+           .min = 0.05,
+           .max = 5});
 }
 
 template <class V>
@@ -211,8 +219,35 @@ void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
 }
 
 template <class V>
+void AlertsConfig::Visit(V& v, AlertsConfig& c) {
+  v.Field("error_share", c.error_share,
+          {.doc = "more failed requests (5xx): HighErrorRate", .min = 0.0001, .max = 1});
+  v.Field("latency_s", c.latency_s,
+          {.doc = "1 % of the requests slower: HighLatency", .unit = "s", .min = 0.001, .max = 60});
+  v.Field("utilisation", c.utilisation,
+          {.doc = "more of CPU, memory or disk in use: HighResourceUtilisation",
+           .min = 0.01,
+           .max = 1});
+  v.Field("window_s", c.window_s,
+          {.doc = "requests of this long are looked at", .unit = "s", .min = 1, .max = 86400});
+  v.Field("for_s", c.for_s,
+          {.doc = "above for this long: raised", .unit = "s", .min = 0, .max = 86400});
+  v.Field("clear_s", c.clear_s,
+          {.doc = "at most 0.8 of the threshold for this long: resolved",
+           .unit = "s",
+           .min = 0,
+           .max = 86400});
+}
+
+template <class V>
 void MonitorConfig::Visit(V& v, MonitorConfig& c) {
   v.Field("shm", c.shm, {.doc = "shared memory of the robot on this machine, or off"});
+  v.Field("url", c.url,
+          {.doc = "robot of an inference service elsewhere, instead of shm: "
+                  "ws://HOST:8001/monitor/stream?robot=R or wss://; empty: none"});
+  v.Field("ca_file", c.ca_file, {.doc = "PEM of the authority of wss://; empty: the system's"});
+  v.Field("cert_file", c.cert_file, {.doc = "PEM certificate to show; empty: none"});
+  v.Field("key_file", c.key_file, {.doc = "its PEM key; empty: none"});
   v.Field("robot", c.robot, {.doc = "robot file or name, or own: what saferl_rt says"});
   v.Field("journal", c.journal, {.doc = "folder of the hash-chained journal, in data_dir"});
   v.Field("lease_s", c.lease_s,
@@ -295,6 +330,7 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("objects", c.objects, {.doc = "model files"});
   v.Field("inference", c.inference, {.doc = "models in memory"});
   v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
+  v.Field("alerts", c.alerts, {.doc = "when a service raises an alert about itself"});
   v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
   v.Field("rollouts", c.rollouts, {.doc = "how new policies reach robots"});
   v.Field("security", c.security, {.doc = "tokens and keys"});

@@ -68,6 +68,8 @@ struct InferenceConfig {
   int max_sessions = 256;
   double session_ttl_s = 600;
   int keep_decisions = 2000;
+  bool monitor_required = false;
+  double monitor_lease_s = 0.5;
   template <class V>
   static void Visit(V& v, InferenceConfig& c);
 };
@@ -82,9 +84,19 @@ struct TelemetryConfig {
   static void Visit(V& v, TelemetryConfig& c);
 };
 
+/// The alerts of a service about itself (monitor/alert_rules.h).
+struct AlertsConfig {
+  double error_share = 0.05, latency_s = 2, utilisation = 0.8;
+  double window_s = 60, for_s = 30, clear_s = 60;
+  template <class V>
+  static void Visit(V& v, AlertsConfig& c);
+};
+
 /// The safety monitor's part; its own server is `monitor_server`.
 struct MonitorConfig {
-  std::string shm = "off";          ///< shared memory of the robot on this machine, or off
+  std::string shm = "off";  ///< shared memory of the robot on this machine, or off
+  /// Of an inference service elsewhere: ws://HOST:8001/monitor/stream?robot=R; empty: none.
+  std::string url, ca_file, cert_file, key_file;
   std::string robot = "own";        ///< robot file or name; own: what the source says
   std::string journal = "journal";  ///< folder, in the data folder
   double lease_s = 0.1, heartbeat_s = 0.25, checkpoint_s = 10;
@@ -123,6 +135,7 @@ struct ServiceConfig {
   TelemetryConfig telemetry;
   MonitorConfig monitor;
   RolloutsConfig rollouts;
+  AlertsConfig alerts;
   SecurityConfig security;
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
   /// What is not in it has its default.

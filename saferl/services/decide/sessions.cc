@@ -70,6 +70,11 @@ Status Conflict(std::string_view robot, std::string_view field, std::string_view
       "'; leave the field out, or end the session first (DELETE /api/v1/sessions/", robot, ")"));
 }
 
+std::optional<safety::Reason> LatchedFor(const safety::LatchData& latch) {
+  if (latch.mode != safety::Mode::kProtectiveStop) return std::nullopt;
+  return latch.reason;
+}
+
 }  // namespace
 
 Session::Session(SessionInfo info, control::TickModel model,
@@ -152,9 +157,8 @@ StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
 void Sessions::Retire(Session* session) {
   const std::lock_guard lock(session->mutex_);
   session->ended_ = true;
-  const safety::LatchData& latch = session->data_->latch;
-  if (latch.mode == safety::Mode::kProtectiveStop) {
-    latched_[session->info_.robot] = latch.reason;
+  if (const auto reason = LatchedFor(session->data_->latch)) {
+    latched_[session->info_.robot] = *reason;
   } else {
     latched_.erase(session->info_.robot);
   }
@@ -300,8 +304,12 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     control::TickInput input = request.input;
     ++info.ticks;
     if (!request.has_sequence) input.sequence = info.ticks;
+    if (before_tick) before_tick(info.robot, &input);
     if (seat != nullptr && seat->Offer(session->model_, *session->data_, input)) on_shadow();
+    const std::optional<safety::Reason> before = LatchedFor(session->data_->latch);
     control::Tick(session->model_, input, session->data_.get(), &decided->decision);
+    const std::optional<safety::Reason> after = LatchedFor(session->data_->latch);
+    if (on_latch && after != before) on_latch(info.robot, after);
     info.mode = decided->decision.command.mode;
     info.reason = decided->decision.command.reason;
     info.used_ns = WallNanos();

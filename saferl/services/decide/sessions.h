@@ -5,14 +5,14 @@
 //
 // Bounded: at most `max_sessions`; above it, and after `ttl_s` of silence, the longest unused goes.
 // A stop that is latched does not go with it: the robot's next session starts in that stop and
-// needs the person's acknowledgement, as if it had never ended. A session that starts while its
-// robot moves starts as saferl_rt does: nothing is proved yet, so the robot is told to stand still.
-// A model that is replaced or whose alias moves is taken over between two ticks; one that is
-// unloaded stays with the sessions that use it. While a rollout of the model is active, sessions
-// that asked for no version or for "champion" run what their seat says (rollouts/seat.h): a version
-// that is taken back is gone with the next tick.
-// Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the session
-// was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
+// needs the person's acknowledgement, as if it had never ended; Restore() brings those of an
+// earlier process (latch_store.h). A session that starts while its robot moves starts as saferl_rt
+// does: nothing is proved yet, so the robot is told to stand still. A model that is replaced or
+// whose alias moves is taken over between two ticks; one that is unloaded stays with the sessions
+// that use it. While a rollout of the model is active, sessions that asked for no version or for
+// "champion" run what their seat says (rollouts/seat.h): a version that is taken back is gone with
+// the next tick. Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the
+// session was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
 // different robots run at the same time, of one robot one after the other. RT: the Tick is.
 
 #include <atomic>
@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,8 @@ class Sessions {
   Sessions(SessionOptions options, const ModelHost* models)
       : options_(std::move(options)), models_(models) {}
 
+  /// Called before every tick, on its thread, with its input: must not wait.
+  std::function<void(const std::string& robot, control::TickInput* input)> before_tick;
   /// Called after every tick, on its thread: must not wait.
   std::function<void(const Decided&)> on_decision;
   /// Called before a session's first tick, every kKeyFrameTicks ticks and with every other model:
@@ -99,6 +102,14 @@ class Sessions {
   std::function<std::shared_ptr<RolloutSeat>(const SessionInfo&)> seat_for;
   /// A seat has a tick for the shadow; on the tick's thread: must not wait.
   std::function<void()> on_shadow;
+  /// Called in the tick in which a robot's stop is latched, or (nullopt) acknowledged, on its
+  /// thread: must not wait.
+  std::function<void(const std::string& robot, std::optional<safety::Reason>)> on_latch;
+  /// Stops that were latched before this process. Before the first session.
+  void Restore(const std::map<std::string, safety::Reason, std::less<>>& latched) {
+    const std::lock_guard lock(mutex_);
+    latched_.insert(latched.begin(), latched.end());
+  }
 
   /// Finds or makes the robot's session and runs one tick.
   StatusOr<std::unique_ptr<Decided>> Decide(const DecideRequest& request);

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +171,49 @@ TEST_F(MonitorTest, APersonsOrderStopsTheRobot) {
   EXPECT_TRUE(robot.StepUntil([](const Decision& d) { return d.command.u[0] == 0; }));
   ASSERT_TRUE(monitor->Clear("A. Operator", "aired").ok());
   EXPECT_TRUE(robot.Drive());
+}
+
+/// No file can grow any more, as on a full disk.
+class FullDisk {
+ public:
+  FullDisk() : old_(signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit none{1, limit_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &limit_);
+    signal(SIGXFSZ, old_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  void (*old_)(int);
+  rlimit limit_{};
+};
+
+TEST_F(MonitorTest, AFullDiskUnderTheJournalStopsTheRobotAndSaysWhy) {
+  options_.checkpoint_s = 0.1;  // something to write
+  Robot robot(options_.shm);
+  const auto monitor = Start();
+  ASSERT_TRUE(robot.Drive());
+  EXPECT_EQ(monitor->state().withheld, "");
+  {
+    const FullDisk full;
+    EXPECT_TRUE(robot.StepUntil([](const Decision& d) {
+      return d.command.reason == Reason::kMonitorLost && d.command.u[0] == 0;
+    }));
+    const MonitorState state = monitor->state();
+    EXPECT_FALSE(state.granting);
+    EXPECT_FALSE(state.latched) << "room on the disk is enough to go on";
+    EXPECT_THAT(state.withheld, HasSubstr("the journal cannot be written: "));
+    EXPECT_THAT(state.withheld, HasSubstr(options_.journal.folder));
+    const Alert alert = monitor->alerts().List().at(0);
+    EXPECT_EQ(alert.name, AlertName::kSystemFailure);
+    EXPECT_EQ(alert.labels.at("component"), "journal");
+  }
+  EXPECT_TRUE(robot.Drive()) << "there is room again";
 }
 
 TEST_F(MonitorTest, SafetyCountersAreThereAtZeroFromTheStart) {

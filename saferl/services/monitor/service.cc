@@ -45,6 +45,10 @@ MonitorOptions MonitorOptionsOf(const ServiceConfig& config) {
   const MonitorConfig& c = config.monitor;
   MonitorOptions options;
   if (c.shm != "off") options.shm = c.shm;
+  options.remote.url = c.url;
+  options.remote.ca_file = c.ca_file;
+  options.remote.cert_file = c.cert_file;
+  options.remote.key_file = c.key_file;
   if (c.robot != "own") options.robot = c.robot;
   options.lease_s = c.lease_s;
   options.heartbeat_s = c.heartbeat_s;
