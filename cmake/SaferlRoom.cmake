@@ -6,6 +6,30 @@
 # thing_fuzz.cc a fuzz target (libFuzzer with SAFERL_FUZZ=ON, else a replay of its corpus plus mutations). Tests named
 # *_rt_test.cc link the allocation and lock counters (saferl::rt_guard) and get the ctest label "rt".
 
+# What nearly every file includes is parsed once: absl's StatusOr and the standard library for sources, googletest beside
+# them for tests (two thirds of a file's compile time). Each file still includes what it uses: the coverage and fuzz
+# presets, and tools/check, compile without. An include of a header of ours here would rebuild everything at each change.
+set(SAFERL_PCH_HEADERS <algorithm> <array> <atomic> <charconv> <chrono> <cmath> <condition_variable> <cstdint> <filesystem>
+                       <functional> <limits> <map> <memory> <mutex> <optional> <span> <string> <string_view> <thread>
+                       <vector> <absl/status/statusor.h>)
+if(SAFERL_PCH)
+  foreach(kind source test)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch_${kind}.cc CONTENT "// The headers of CMakeFiles/saferl_pch_${kind}.dir.\n")
+    add_library(saferl_pch_${kind} OBJECT ${CMAKE_BINARY_DIR}/pch_${kind}.cc)
+    target_precompile_headers(saferl_pch_${kind} PRIVATE ${SAFERL_PCH_HEADERS})
+  endforeach()
+  target_link_libraries(saferl_pch_source PRIVATE absl::statusor)
+  target_link_libraries(saferl_pch_test PRIVATE absl::statusor GTest::gmock)
+  target_precompile_headers(saferl_pch_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
+# saferl_precompile(target kind): the target's files start from the precompiled headers of that kind.
+function(saferl_precompile target kind)
+  if(SAFERL_PCH)
+    target_precompile_headers(${target} REUSE_FROM saferl_pch_${kind})
+  endif()
+endfunction()
+
 function(saferl_room room)
   cmake_parse_arguments(ARG "" "" "ROOMS;EXTERNAL" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/saferl/${room}/*.cc)
@@ -23,6 +47,7 @@ function(saferl_room room)
   if(sources)
     add_library(saferl_${room} STATIC ${sources})
     target_include_directories(saferl_${room} PUBLIC ${CMAKE_SOURCE_DIR})
+    saferl_precompile(saferl_${room} source)
     set(link PUBLIC)
   else()
     add_library(saferl_${room} INTERFACE)
@@ -40,10 +65,12 @@ function(saferl_room room)
   if(benches)
     add_executable(${room}_bench ${benches})
     target_link_libraries(${room}_bench PRIVATE saferl::${room} benchmark::benchmark_main)
+    saferl_precompile(${room}_bench source)
   endif()
   foreach(file IN LISTS fuzzers)
     get_filename_component(name ${file} NAME_WE)
     add_executable(${name} ${file})
+    saferl_precompile(${name} source)
     if(SAFERL_FUZZ)
       target_link_libraries(${name} PRIVATE saferl::${room} -fsanitize=fuzzer)
     else()
@@ -62,8 +89,14 @@ function(saferl_test_program name libraries label)
   endif()
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE ${libraries} GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE SAFERL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                                             SAFERL_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  saferl_precompile(${name} test)
+  foreach(file IN LISTS ARGN)  # only who asks knows the tree's place: all else is shared through the compiler cache
+    file(STRINGS ${file} asks REGEX "SAFERL_(SOURCE|BINARY)_DIR" LIMIT_COUNT 1)
+    if(asks)
+      set_source_files_properties(${file} PROPERTIES COMPILE_DEFINITIONS
+        "SAFERL_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\";SAFERL_BINARY_DIR=\"${CMAKE_BINARY_DIR}\"")
+    endif()
+  endforeach()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 1200)
   if(label STREQUAL "rt")
@@ -87,7 +120,8 @@ function(saferl_cross_tests dir)
 endfunction()
 
 # Numeric kernels whose loops are worth unrolling and vectorising; arithmetic stays exact (no fast-math, no contraction).
-set_source_files_properties(${CMAKE_SOURCE_DIR}/saferl/math/qp.cc ${CMAKE_SOURCE_DIR}/saferl/math/qp_check.cc PROPERTIES COMPILE_OPTIONS "-O3")
+set_source_files_properties(${CMAKE_SOURCE_DIR}/saferl/math/qp.cc ${CMAKE_SOURCE_DIR}/saferl/math/qp_check.cc
+                            PROPERTIES COMPILE_OPTIONS "-O3" SKIP_PRECOMPILE_HEADERS ON)
 
 # saferl_proto(name file.proto): messages and gRPC service of one file, generated into the build directory; what protoc
 # writes is not held to our warnings.

@@ -3,8 +3,13 @@
   test_onnx.py evaluate MODEL INPUT OUTPUT   checks MODEL, runs it on the rows of INPUT (.npy), writes OUTPUT (.npy)
   test_onnx.py make DIR                      writes models as other tools make them, with inputs and outputs:
                                              DIR/<name>.onnx, DIR/<name>.in.npy, DIR/<name>.out.npy; prints the names
+  test_onnx.py beyond DIR                    the same of models that our own kernels cannot express
+  test_onnx.py external DIR                  DIR/external.onnx, DIR/external_inside.onnx: numbers in another file
+  test_onnx.py library                       prints where the onnxruntime package keeps its library
 """
 
+import glob
+import importlib.util
 import sys
 
 import numpy as np
@@ -101,14 +106,64 @@ def models():
     yield "old_opset", c.gemm(8).node("Relu").gemm(1).model()
 
 
-def make(directory):
-    for name, model in models():
+def graph(name, nodes, input_shape, output_shape, constants):
+    value = helper.make_tensor_value_info
+    made = helper.make_model(helper.make_graph(
+        nodes, name, [value("obs", TensorProto.FLOAT, input_shape)], [value("act", TensorProto.FLOAT, output_shape)],
+        [numpy_helper.from_array(array.astype(np.float32), key) for key, array in constants.items()]),
+        opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def beyond():
+    rng = np.random.default_rng(7)
+    node = helper.make_node
+    yield "norm", graph(
+        "norm", [node("LayerNormalization", ["obs", "scale", "shift"], ["n"]), node("MatMul", ["n", "w"], ["act"])],
+        ["N", 6], ["N", 4], {"scale": rng.normal(1, 0.2, 6), "shift": rng.normal(0, 0.2, 6), "w": rng.normal(0, 1, (6, 4))})
+    yield "scan", graph(
+        "scan", [node("Conv", ["obs", "k", "b"], ["c"], pads=[1, 1]), node("Relu", ["c"], ["r"]),
+                 node("GlobalAveragePool", ["r"], ["p"]), node("Flatten", ["p"], ["act"])],
+        ["N", 2, 8], ["N", 3], {"k": rng.normal(0, 1, (3, 2, 3)), "b": rng.normal(0, 1, 3)})
+
+
+def external(directory):
+    """Models whose numbers would come from another file: in the graph, and in a branch of it."""
+    def tensor():
+        made = numpy_helper.from_array(np.ones(2, np.float32), "c")
+        made.ClearField("raw_data")
+        made.data_location = TensorProto.EXTERNAL
+        made.external_data.add(key="location", value="weights.bin")
+        return made
+
+    value = helper.make_tensor_value_info
+    ends = [value("obs", TensorProto.FLOAT, [2])], [value("act", TensorProto.FLOAT, [2])]
+    add = helper.make_node("Add", ["obs", "c"], ["act"])
+    plain = helper.make_graph([add], "plain", *ends, [tensor()])
+    branch = helper.make_graph([helper.make_node("Constant", [], ["r"], value=tensor())], "branch", [],
+                               [value("r", TensorProto.FLOAT, [2])])
+    inside = helper.make_graph([helper.make_node("If", ["yes"], ["act"], then_branch=branch, else_branch=branch)],
+                               "inside", *ends, [numpy_helper.from_array(np.array(True), "yes")])
+    for name, made in (("external", plain), ("external_inside", inside)):
+        with open(f"{directory}/{name}.onnx", "wb") as file:
+            file.write(helper.make_model(made, ir_version=8).SerializeToString())
+
+
+def library():
+    spec = importlib.util.find_spec("onnxruntime")
+    print(glob.glob(f"{spec.submodule_search_locations[0]}/capi/libonnxruntime.so*")[0])
+
+
+def make(directory, made):
+    for name, model in made:
         onnx.save(model, f"{directory}/{name}.onnx")
-        n_in = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
-        rows = np.random.default_rng(99).normal(0, 2, (64, n_in)).astype(np.float32)
+        shape = [64] + [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+        rows = np.random.default_rng(99).normal(0, 2, shape).astype(np.float32)
         (result,) = ReferenceEvaluator(model).run(None, {"obs": rows})
+        rows = rows.reshape(64, -1)
         np.save(f"{directory}/{name}.in.npy", rows)
-        np.save(f"{directory}/{name}.out.npy", result.astype(np.float32))
+        np.save(f"{directory}/{name}.out.npy", np.ascontiguousarray(result, np.float32))
         print(name)
 
 
@@ -116,6 +171,12 @@ if __name__ == "__main__":
     if len(sys.argv) == 5 and sys.argv[1] == "evaluate":
         evaluate(*sys.argv[2:])
     elif len(sys.argv) == 3 and sys.argv[1] == "make":
-        make(sys.argv[2])
+        make(sys.argv[2], models())
+    elif len(sys.argv) == 3 and sys.argv[1] == "beyond":
+        make(sys.argv[2], beyond())
+    elif len(sys.argv) == 3 and sys.argv[1] == "external":
+        external(sys.argv[2])
+    elif len(sys.argv) == 2 and sys.argv[1] == "library":
+        library()
     else:
         sys.exit(__doc__)

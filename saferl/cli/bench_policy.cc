@@ -1,4 +1,9 @@
+#include <fmt/format.h>
 #include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "saferl/base/clock.h"
 #include "saferl/base/random.h"
@@ -7,6 +12,8 @@
 #include "saferl/cli/bench_common.h"
 #include "saferl/cli/machine.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/policy/onnx_graph.h"
+#include "saferl/policy/onnx_runtime.h"
 #include "saferl/policy/package.h"
 #include "saferl/policy/spec_builder.h"
 
@@ -39,6 +46,77 @@ StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const Args& args) {
   return policy::Policy::Create(spec);
 }
 
+/// Times of `call`, hot and paced at 1 kHz; `before` is not timed.
+struct Times {
+  Histogram hot, paced;
+};
+template <class Before, class Call>
+Times Measure(const Args& args, const Before& before, const Call& call) {
+  Times times;
+  const auto one = [&](int64_t i, Histogram* to) {
+    before(i);
+    const int64_t start = Nanos();
+    call(i);
+    to->Record(Nanos() - start);
+  };
+  for (int64_t i = 0; i < args.whole("--calls"); ++i) one(i, &times.hot);
+  int64_t next = Nanos();
+  for (int64_t i = 0; i < args.whole("--paced"); ++i) {
+    SleepUntil(next += 1'000'000);
+    one(i, &times.paced);
+  }
+  return times;
+}
+
+struct Yardstick {
+  std::string version;
+  Times times;
+};
+
+/// The same policy as our ONNX export, through ONNX Runtime's fastest way: tensors that stay bound,
+/// one thread. Answers that are not ours end the bench.
+StatusOr<Yardstick> MeasureOnnxRuntime(const Args& args, const policy::Policy& policy,
+                                       const Inputs& inputs) {
+  SAFERL_ASSIGN_OR_RETURN(const auto runtime,
+                          policy::OnnxRuntime::Load({.library = args.text("--onnxruntime")}));
+  SAFERL_ASSIGN_OR_RETURN(const policy::OnnxGraph graph, policy::OnnxFromSpec(policy.spec()));
+  SAFERL_ASSIGN_OR_RETURN(const auto session,
+                          runtime->Open(policy::SerializeOnnx(graph), "our policy as ONNX"));
+  std::vector<float> in(static_cast<size_t>(inputs.n_obs)), out(inputs.action.size()), ours(out);
+  const int64_t in_shape[] = {1, inputs.n_obs};
+  const int64_t out_shape[] = {1, static_cast<int64_t>(out.size())};
+  SAFERL_ASSIGN_OR_RETURN(const auto bound, session->Bind(in, in_shape, out, out_shape));
+  const auto scratch = std::make_unique<policy::PolicyScratch>();
+  const auto copy = [&](int64_t i) {
+    const std::span<const float> row = inputs.Row(i);
+    std::copy(row.begin(), row.end(), in.begin());
+  };
+  for (int64_t i = 0; i < 256; ++i) {
+    copy(i);
+    bool same = bound->Run() && policy.Forward(in, ours, scratch.get());
+    for (size_t k = 0; k < out.size(); ++k)
+      same = same && std::abs(out[k] - ours[k]) <= 1e-4F * std::max(1.0F, std::abs(ours[k]));
+    if (!same)
+      return absl::InternalError(
+          Cat("ONNX Runtime and our kernel differ on row ", i, "; their times compare nothing"));
+  }
+  return Yardstick{runtime->version(), Measure(args, copy, [&](int64_t) { bound->Run(); })};
+}
+
+double Ratio(const Histogram& theirs, const Histogram& ours) {
+  return static_cast<double>(theirs.p50()) / static_cast<double>(std::max<int64_t>(1, ours.p50()));
+}
+
+void WriteYardstick(const Yardstick& theirs, const Times& ours, JsonWriter* w) {
+  w->Key("onnxruntime").BeginObject().Field("version", theirs.version);
+  w->Key("hot").BeginObject();
+  WritePercentiles(theirs.times.hot, w);
+  w->EndObject().Key("paced_1khz").BeginObject();
+  WritePercentiles(theirs.times.paced, w);
+  w->EndObject().Field("ratio_hot", Ratio(theirs.times.hot, ours.hot));
+  w->Field("ratio_paced", Ratio(theirs.times.paced, ours.paced)).EndObject();
+}
+
 StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const auto policy, PolicyOf(args));
   Inputs inputs{.observations = {},
@@ -52,18 +130,11 @@ StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
     return policy->Forward(inputs.Row(i), inputs.action, scratch.get());
   };
 
-  Histogram hot, paced;
-  for (int64_t i = 0; i < args.whole("--calls"); ++i) {
-    const int64_t start = Nanos();
-    forward(i);
-    hot.Record(Nanos() - start);
-  }
-  int64_t next = Nanos();
-  for (int64_t i = 0; i < args.whole("--paced"); ++i) {
-    SleepUntil(next += 1'000'000);
-    const int64_t start = Nanos();
-    forward(i);
-    paced.Record(Nanos() - start);
+  const Times ours = Measure(args, [](int64_t) {}, forward);
+  const Histogram &hot = ours.hot, &paced = ours.paced;
+  std::optional<Yardstick> theirs;
+  if (args.has("--onnxruntime")) {
+    SAFERL_ASSIGN_OR_RETURN(theirs, MeasureOnnxRuntime(args, *policy, inputs));
   }
   RtCounts counts;
   {
@@ -79,6 +150,7 @@ StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
     w.EndObject().Key("paced_1khz").BeginObject();
     WritePercentiles(paced, &w);
     w.EndObject().Field("allocations", counts.allocations);
+    if (theirs.has_value()) WriteYardstick(*theirs, ours, &w);
     WriteNoise(noise, &w);
     WriteMachine(DescribeMachine(), &w);
     console.Out(w.EndObject().Take() + "\n");
@@ -87,8 +159,17 @@ StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
                  "max us"});
     PercentileRow("hot", hot, &table);
     PercentileRow("paced at 1 kHz", paced, &table);
+    if (theirs.has_value()) {
+      PercentileRow("ONNX Runtime, hot", theirs->times.hot, &table);
+      PercentileRow("ONNX Runtime, paced", theirs->times.paced, &table);
+    }
     PercentileRow("noise floor", noise, &table);
     console.Out(table.Text(console.colour()));
+    if (theirs.has_value())
+      console.Out(
+          Cat("ONNX Runtime ", theirs->version, " takes ",
+              fmt::format("{:.1f} times as long hot, {:.1f} times paced (p50)\n",
+                          Ratio(theirs->times.hot, hot), Ratio(theirs->times.paced, paced))));
   }
   return ExitCode::kOk;
 }
@@ -101,6 +182,9 @@ Verb BenchPolicyVerb() {
       .summary = "time policy inference, hot and paced at 1 kHz (default: 48-64-64-8)",
       .description = "",
       .args = {{.name = "--policy", .doc = "a model package to time instead", .value_name = "FILE"},
+               {.name = "--onnxruntime",
+                .doc = "libonnxruntime.so to time on the same policy beside ours",
+                .value_name = "LIB"},
                {.name = "--calls",
                 .doc = "hot calls",
                 .kind = ArgKind::kWhole,
@@ -115,7 +199,7 @@ Verb BenchPolicyVerb() {
                 .fallback = "2000",
                 .min = 100,
                 .max = 1e6}},
-      .examples = {"saferl bench policy",
+      .examples = {"saferl bench policy", "saferl bench policy --onnxruntime libonnxruntime.so.1",
                    "saferl bench policy --policy out/wheelchair.policy --json"},
       .run = RunBenchPolicy};
 }

@@ -336,6 +336,9 @@ TEST_F(CliTest, BenchesPrintFiguresMachineAndNoise) {
   ASSERT_TRUE(qp.is_map());
   EXPECT_EQ(qp.Find("rows")->items().size(), 12u);
   EXPECT_TRUE(Json("bench policy --calls 1000 --paced 100").Find("hot")->is_map());
+  const Result missing = Saferl("bench policy --calls 100 --paced 100 --onnxruntime /nowhere.so");
+  EXPECT_NE(missing.code, 0);
+  EXPECT_NE(missing.err.find("pip install onnxruntime"), std::string::npos) << missing.err;
   EXPECT_GT(*Json("bench train --iterations 1").Find("steps_per_s")->AsDouble(), 0.0);
 }
 

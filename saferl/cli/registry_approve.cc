@@ -3,34 +3,17 @@
 #include "saferl/cli/registry_common.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/registry/describe.h"
+#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 namespace {
 
-/// A rollout of this version that has not passed its approval: there an approval is also an event.
-StatusOr<std::string> Waiting(const OpenedRegistry& opened, const registry::Version& version) {
-  registry::RolloutStore rollouts(opened.store());
-  SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Rollout> active,
-                          rollouts.List(version.model, true, 1));
-  if (active.empty() || active[0].to != version.number) return std::string();
-  const registry::RolloutState& state = active[0].state;
-  const bool matters = Next(active[0].plan, state, registry::RolloutEvent::kApprove) != state;
-  return matters ? active[0].id : std::string();
-}
-
 StatusOr<ExitCode> RunApprove(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
   SAFERL_ASSIGN_OR_RETURN(const registry::Version version, VersionOf(opened, args, false));
-  SAFERL_ASSIGN_OR_RETURN(const std::string rollout, Waiting(opened, version));
-  if (rollout.empty()) {
-    SAFERL_RETURN_IF_ERROR(
-        opened.store()->Approve(version.model, version.number, Who(args), args.text("--note")));
-  } else {
-    registry::RolloutStore rollouts(opened.store());
-    SAFERL_RETURN_IF_ERROR(
-        rollouts.Apply(rollout, registry::RolloutEvent::kApprove, Who(args), args.text("--note"))
-            .status());
-  }
+  SAFERL_ASSIGN_OR_RETURN(
+      const std::string rollout,
+      services::Approve(opened.store(), version, {Who(args), args.text("--note")}));
   SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Approval> approvals,
                           opened.store()->Approvals(version.model, version.number));
   if (console.json()) {

@@ -9,6 +9,7 @@
 #include "saferl/base/text.h"
 #include "saferl/cli/serve.h"
 #include "saferl/registry/describe.h"
+#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 
@@ -48,16 +49,7 @@ StatusOr<registry::Version> VersionOf(const OpenedRegistry& opened, const Args& 
   const std::string& model = args.text("MODEL");
   const std::string& version = args.text("VERSION");
   if (!newest || !version.empty()) return opened.store()->Find(model, version);
-  SAFERL_RETURN_IF_ERROR(opened.store()->FindModel(model).status());
-  registry::Search search;
-  search.where = {
-      {registry::Condition::Field::kName, registry::Condition::Op::kEqual, "", {model}}};
-  search.limit = 1;
-  SAFERL_ASSIGN_OR_RETURN(std::vector<registry::Version> versions,
-                          opened.store()->ListVersions(search));
-  if (versions.empty())
-    return absl::NotFoundError(Cat("model '", model, "' has no version; push one first"));
-  return std::move(versions[0]);
+  return services::VersionToDeploy(*opened.store(), model, version);
 }
 
 Status PrintRollout(const OpenedRegistry& opened, const registry::Rollout& r, Console& console) {

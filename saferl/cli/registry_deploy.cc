@@ -1,25 +1,25 @@
 #include "saferl/base/text.h"
 #include "saferl/cli/registry_common.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 namespace {
 
-StatusOr<registry::RolloutPlan> Plan(const Args& args) {
-  SAFERL_ASSIGN_OR_RETURN(const registry::Strategy strategy,
-                          registry::ParseStrategy(args.text("--deployment-strategy")));
-  registry::RolloutPlan plan = registry::PlanFor(strategy, 0.01 * args.real("--canary-percentage"));
-  if (args.has("--approvals")) plan.approvals = static_cast<int>(args.whole("--approvals"));
-  if (args.has("--dwell-s")) plan.min_dwell_s = args.real("--dwell-s");
-  if (args.has("--exposure-h")) plan.min_exposure_h = args.real("--exposure-h");
-  if (args.has("--bake-s")) plan.bake_s = args.real("--bake-s");
-  if (args.has("--lease-s")) plan.lease_s = args.real("--lease-s");
-  if (args.flag("--no-shadow")) {
-    if (strategy == registry::Strategy::kShadow)
-      return absl::InvalidArgumentError("--no-shadow: a shadow rollout is nothing else");
-    plan.shadow_first = false;
-  }
-  return plan;
+services::PlanWishes Wishes(const Args& args) {
+  services::PlanWishes wishes;
+  wishes.strategy = args.text("--deployment-strategy");
+  wishes.canary_percentage = args.real("--canary-percentage");
+  const auto real = [&args](const char* name) {
+    return args.has(name) ? std::optional(args.real(name)) : std::nullopt;
+  };
+  if (args.has("--approvals")) wishes.approvals = static_cast<int>(args.whole("--approvals"));
+  wishes.min_dwell_s = real("--dwell-s");
+  wishes.min_exposure_h = real("--exposure-h");
+  wishes.bake_s = real("--bake-s");
+  wishes.lease_s = real("--lease-s");
+  wishes.shadow = !args.flag("--no-shadow");
+  return wishes;
 }
 
 ArgSpec Real(std::string name, std::string doc) {
@@ -32,20 +32,17 @@ ArgSpec Real(std::string name, std::string doc) {
 }
 
 StatusOr<ExitCode> RunDeploy(const Args& args, Console& console) {
-  SAFERL_ASSIGN_OR_RETURN(const registry::RolloutPlan plan, Plan(args));
+  SAFERL_ASSIGN_OR_RETURN(const registry::RolloutPlan plan, services::PlanOf(Wishes(args)));
   if (args.has("MODEL") == args.has("--model-name"))
     return absl::InvalidArgumentError("--model-name: name the model once, as a word or by option");
   SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
   const std::string& model = args.text(args.has("MODEL") ? "MODEL" : "--model-name");
-  Args named;
-  for (const char* name : {"MODEL", "VERSION"}) named.Declare(name);
-  named.Add("MODEL", model);
-  if (args.has("--model-version")) named.Add("VERSION", args.text("--model-version"));
-  SAFERL_ASSIGN_OR_RETURN(const registry::Version version, VersionOf(opened, named, true));
-  SAFERL_RETURN_IF_ERROR(services::CheckDeployable(opened.config, *opened.store(), version));
-  registry::RolloutStore rollouts(opened.store());
-  SAFERL_ASSIGN_OR_RETURN(const registry::Rollout rollout,
-                          rollouts.Start(version, plan, Who(args)));
+  SAFERL_ASSIGN_OR_RETURN(
+      const registry::Version version,
+      services::VersionToDeploy(*opened.store(), model, args.text("--model-version")));
+  SAFERL_ASSIGN_OR_RETURN(
+      const registry::Rollout rollout,
+      services::Deploy(opened.config, opened.store(), version, plan, Who(args)));
   SAFERL_RETURN_IF_ERROR(PrintRollout(opened, rollout, console));
   return ExitCode::kOk;
 }

@@ -1,27 +1,10 @@
 #include "saferl/base/text.h"
 #include "saferl/cli/registry_common.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 namespace {
-
-using registry::Phase;
-using registry::RolloutEvent;
-
-/// What "go on" means in each phase. Going on without the gates is an override and says so.
-StatusOr<RolloutEvent> Forward(const registry::Rollout& rollout, bool force) {
-  const Phase phase = rollout.state.phase;
-  if (phase == Phase::kAwaitApproval) return RolloutEvent::kApprove;
-  if (phase == Phase::kHold) return RolloutEvent::kResume;
-  if (IsTerminal(phase) || phase == Phase::kRollingBack)
-    return absl::FailedPreconditionError(
-        Cat("rollout ", rollout.id, " is ", Name(phase), "; start another with registry deploy"));
-  if (!force)
-    return absl::FailedPreconditionError(
-        Cat("rollout ", rollout.id, " is in ", Name(phase),
-            ": its gates decide; --force with a --reason goes on without them"));
-  return RolloutEvent::kAccept;
-}
 
 StatusOr<ExitCode> RunPromote(const Args& args, Console& console) {
   if (args.flag("--force") && !args.has("--reason"))
@@ -29,13 +12,9 @@ StatusOr<ExitCode> RunPromote(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
   registry::RolloutStore rollouts(opened.store());
   SAFERL_ASSIGN_OR_RETURN(registry::Rollout rollout, rollouts.Latest(args.text("MODEL")));
-  SAFERL_ASSIGN_OR_RETURN(const RolloutEvent event, Forward(rollout, args.flag("--force")));
-  SAFERL_ASSIGN_OR_RETURN(const registry::Version version,
-                          opened.store()->Find(rollout.model, Cat(rollout.to)));
-  SAFERL_RETURN_IF_ERROR(services::CheckDeployable(opened.config, *opened.store(), version));
-  const std::string reason =
-      Cat(event == RolloutEvent::kAccept ? "override of the gates: " : "", args.text("--reason"));
-  SAFERL_ASSIGN_OR_RETURN(rollout, rollouts.Apply(rollout.id, event, Who(args), reason));
+  SAFERL_ASSIGN_OR_RETURN(
+      rollout, services::Promote(opened.config, opened.store(), rollout, args.flag("--force"),
+                                 {Who(args), args.text("--reason")}));
   SAFERL_RETURN_IF_ERROR(PrintRollout(opened, rollout, console));
   return ExitCode::kOk;
 }

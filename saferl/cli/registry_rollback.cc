@@ -1,6 +1,7 @@
 #include "saferl/base/text.h"
 #include "saferl/cli/registry_common.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 namespace {
@@ -9,15 +10,9 @@ StatusOr<ExitCode> RunRollback(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
   registry::RolloutStore rollouts(opened.store());
   SAFERL_ASSIGN_OR_RETURN(registry::Rollout rollout, rollouts.Latest(args.text("MODEL")));
-  if (!rollout.active)
-    return absl::FailedPreconditionError(
-        Cat("rollout ", rollout.id, " is ", Name(rollout.state.phase),
-            "; to go back to an older version deploy it: saferl registry deploy ", rollout.model,
-            " --model-version N --deployment-strategy blue-green"));
-  const registry::RolloutEvent event =
-      args.flag("--quarantine") ? registry::RolloutEvent::kReject : registry::RolloutEvent::kAbort;
   SAFERL_ASSIGN_OR_RETURN(rollout,
-                          rollouts.Apply(rollout.id, event, Who(args), args.text("--reason")));
+                          services::Rollback(opened.store(), rollout, args.flag("--quarantine"),
+                                             {Who(args), args.text("--reason")}));
   SAFERL_RETURN_IF_ERROR(PrintRollout(opened, rollout, console));
   return ExitCode::kOk;
 }

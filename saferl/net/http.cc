@@ -73,7 +73,8 @@ constexpr std::pair<absl::StatusCode, int> kStatuses[] = {
     {absl::StatusCode::kResourceExhausted, 429},
     {absl::StatusCode::kUnimplemented, 501},
     {absl::StatusCode::kUnavailable, 503},
-};  // kUnknown, kInternal and kDataLoss are 500
+    {absl::StatusCode::kUnknown, 503},  // a store went away during the commit
+};  // kInternal and kDataLoss are 500
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 

@@ -15,6 +15,7 @@ namespace saferl::net {
 
 struct ClientOptions {
   double connect_timeout_s = 2, timeout_s = 30;
+  double silence_s = 0;  ///< no byte moves for this long, to whole seconds: over; 0: only timeout_s
   size_t max_body_bytes = 64 << 20;
   std::string ca_file, cert_file,
       key_file;       ///< PEM; empty: the system's CAs, no client certificate

@@ -50,6 +50,7 @@ TEST(HttpStatus, EveryCodeHasOneOfTheFieldsOwn) {
   EXPECT_EQ(HttpStatus(absl::StatusCode::kInternal), 500);
   EXPECT_EQ(HttpStatus(absl::StatusCode::kUnimplemented), 501);
   EXPECT_EQ(HttpStatus(absl::StatusCode::kUnavailable), 503);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kUnknown), 503);
   EXPECT_EQ(HttpStatus(absl::StatusCode::kDeadlineExceeded), 504);
   for (int code = 0; code <= 16; ++code) {
     EXPECT_NE(Reason(HttpStatus(static_cast<absl::StatusCode>(code))), "Unknown") << code;

@@ -104,7 +104,7 @@ TEST(RouterDeathTest, WrongRoutesAbortAtStart) {
   EXPECT_DEATH(router.Add(MakeRoute(Method::kGet, "a")), "starts with");
   Route empty = MakeRoute(Method::kGet, "/c");
   empty.handler = nullptr;
-  EXPECT_DEATH(router.Add(empty), "one of handler, events and websocket");
+  EXPECT_DEATH(router.Add(empty), "one of handler, later, events and websocket");
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "saferl/net/websocket.h"
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "saferl/base/text.h"
 #include "saferl/net/target.h"
@@ -27,6 +29,19 @@ bool IsKey(std::string_view key) {  // base64 of 16 bytes
 bool IsCloseCode(uint16_t code) {
   return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
          (code >= 3000 && code <= 4999);
+}
+
+void AppendHead(Opcode opcode, uint64_t size, int mask_bit, std::string* out) {
+  out->push_back(static_cast<char>(0x80 | static_cast<uint8_t>(opcode)));
+  if (size < 126) {
+    out->push_back(static_cast<char>(mask_bit | static_cast<int>(size)));
+    return;
+  }
+  const int bytes = size <= 0xffff ? 2 : 8;
+  out->push_back(static_cast<char>(mask_bit | (bytes == 2 ? 126 : 127)));
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out->push_back(static_cast<char>(size >> shift));
+  }
 }
 
 }  // namespace
@@ -68,18 +83,24 @@ std::optional<UpgradeError> CheckUpgrade(const Request& request) {
 }
 
 void AppendFrame(Opcode opcode, std::string_view payload, std::string* out) {
-  out->push_back(static_cast<char>(0x80 | static_cast<uint8_t>(opcode)));
-  const uint64_t size = payload.size();
-  if (size < 126) {
-    out->push_back(static_cast<char>(size));
-  } else {
-    const int bytes = size <= 0xffff ? 2 : 8;
-    out->push_back(static_cast<char>(bytes == 2 ? 126 : 127));
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
-      out->push_back(static_cast<char>(size >> shift));
-    }
-  }
+  AppendHead(opcode, payload.size(), 0, out);
   out->append(payload);
+}
+
+void AppendClientFrame(Opcode opcode, std::string_view payload, std::string* out) {
+  unsigned char mask[4];
+  if (RAND_bytes(mask, sizeof mask) != 1) std::abort();  // no randomness: nothing can be trusted
+  AppendHead(opcode, payload.size(), 0x80, out);
+  for (const unsigned char byte : mask) out->push_back(static_cast<char>(byte));
+  for (size_t i = 0; i < payload.size(); ++i)
+    out->push_back(static_cast<char>(static_cast<uint8_t>(payload[i]) ^ mask[i & 3]));
+}
+
+std::string WebSocketKey() {
+  unsigned char bytes[16], base64[32];
+  if (RAND_bytes(bytes, sizeof bytes) != 1) std::abort();
+  const int length = EVP_EncodeBlock(base64, bytes, sizeof bytes);
+  return {reinterpret_cast<char*>(base64), static_cast<size_t>(length)};
 }
 
 void AppendClose(uint16_t code, std::string_view reason, std::string* out) {
@@ -99,7 +120,7 @@ WebSocketReader::Result WebSocketReader::TakeHeader(std::string_view* bytes) {
   if ((byte(0) & 0x70) != 0) return Fail(close_code::kProtocol);
   const uint8_t code = byte(0) & 0x0f;
   if ((code > 2 && code < 8) || code > 10) return Fail(close_code::kProtocol);
-  if ((byte(1) & 0x80) == 0) return Fail(close_code::kProtocol);
+  if (((byte(1) & 0x80) != 0) != masked_) return Fail(close_code::kProtocol);
   const uint8_t short_length = byte(1) & 0x7f;
   const bool control = IsControl(header.opcode);
   if (control && (!header.final || short_length > kMaxControl)) return Fail(close_code::kProtocol);
@@ -107,7 +128,8 @@ WebSocketReader::Result WebSocketReader::TakeHeader(std::string_view* bytes) {
     return Fail(close_code::kProtocol);
   }
   const size_t extra = short_length == 126 ? 2 : short_length == 127 ? 8 : 0;
-  if (bytes->size() < 2 + extra + 4) return Result::kNeedMore;
+  const size_t head = 2 + extra + (masked_ ? 4 : 0);
+  if (bytes->size() < head) return Result::kNeedMore;
   header.length = extra == 0 ? short_length : 0;
   for (size_t i = 0; i < extra; ++i) header.length = header.length << 8 | byte(2 + i);
   if ((extra == 2 && header.length < 126) || (extra == 8 && header.length <= 0xffff)) {
@@ -118,8 +140,8 @@ WebSocketReader::Result WebSocketReader::TakeHeader(std::string_view* bytes) {
       (header.length > max_message_bytes_ || held > max_message_bytes_ - header.length)) {
     return Fail(close_code::kTooBig);
   }
-  for (size_t i = 0; i < 4; ++i) header.mask[i] = byte(2 + extra + i);
-  bytes->remove_prefix(2 + extra + 4);
+  for (size_t i = 0; masked_ && i < 4; ++i) header.mask[i] = byte(2 + extra + i);
+  bytes->remove_prefix(head);
   frame_ = header;
   left_ = header.length;
   in_frame_ = true;

@@ -1,11 +1,11 @@
 #pragma once
 // WebSocket: handshake and frames, without I/O.
 //
-// The reader takes a client's bytes and gives whole messages. Refused, each with its close code:
-// unmasked frames, reserved bits and opcodes, fragmented or long control frames, a length that is
-// not in its shortest form, a continuation without a start (1002); text that is not UTF-8 (1007); a
-// message above the limit, before it is buffered (1009). No extensions are negotiated.
-// RT: no. Source: RFC 6455.
+// The reader takes the peer's bytes and gives whole messages. Refused, each with its close code:
+// frames of a client without a mask and of a server with one, reserved bits and opcodes, fragmented
+// or long control frames, a length that is not in its shortest form, a continuation without a start
+// (1002); text that is not UTF-8 (1007); a message above the limit, before it is buffered (1009).
+// No extensions are negotiated. RT: no. Source: RFC 6455.
 
 #include <cstdint>
 #include <optional>
@@ -43,12 +43,18 @@ std::optional<UpgradeError> CheckUpgrade(const Request& request);
 
 /// A server's frame (unmasked, final).
 void AppendFrame(Opcode opcode, std::string_view payload, std::string* out);
+/// A client's frame: masked with four fresh random bytes, final.
+void AppendClientFrame(Opcode opcode, std::string_view payload, std::string* out);
+/// A fresh Sec-WebSocket-Key.
+std::string WebSocketKey();
 /// A close frame with code and reason.
 void AppendClose(uint16_t code, std::string_view reason, std::string* out);
 
 class WebSocketReader {
  public:
-  explicit WebSocketReader(size_t max_message_bytes) : max_message_bytes_(max_message_bytes) {}
+  enum class Peer : uint8_t { kClient, kServer };
+  explicit WebSocketReader(size_t max_message_bytes, Peer peer = Peer::kClient)
+      : max_message_bytes_(max_message_bytes), masked_(peer == Peer::kClient) {}
 
   enum class Result : uint8_t { kNeedMore, kMessage, kError };
   /// Takes bytes off the front of `*bytes` up to the end of one message or control frame.
@@ -76,6 +82,7 @@ class WebSocketReader {
   }
 
   size_t max_message_bytes_;
+  bool masked_;
   bool in_frame_ = false, in_message_ = false, delivered_ = false;
   Header frame_;
   uint64_t left_ = 0;  ///< payload bytes of the frame still to come

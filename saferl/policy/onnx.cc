@@ -3,6 +3,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "saferl/base/file.h"
@@ -22,9 +23,13 @@ Status Bad(std::string_view source, std::string_view where, std::string_view pro
       fmt::format("{}: {}: {}; {}", source, JsonEscape(where), JsonEscape(problem), fix));
 }
 
+bool IsExternal(const onnx::TensorProto& tensor) {
+  return tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0;
+}
+
 StatusOr<OnnxTensor> ReadTensor(const onnx::TensorProto& proto, std::string_view source,
                                 std::string_view where) {
-  if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
+  if (IsExternal(proto)) {
     return Bad(source, where, "keeps its numbers in another file",
                "export the model with the weights inside it");
   }
@@ -206,7 +211,48 @@ void AddNode(const OnnxNode& node, onnx::NodeProto* proto) {
   }
 }
 
+bool IsExternal(const onnx::SparseTensorProto& sparse) {
+  return IsExternal(sparse.values()) || IsExternal(sparse.indices());
+}
+
+bool NamesFile(const onnx::GraphProto& graph);
+
+bool NamesFile(const onnx::NodeProto& node) {
+  const auto is_external = [](const auto& tensor) { return IsExternal(tensor); };
+  const auto names_file = [](const auto& part) { return NamesFile(part); };
+  return std::ranges::any_of(node.attribute(), [&](const onnx::AttributeProto& a) {
+    return IsExternal(a.t()) || IsExternal(a.sparse_tensor()) ||
+           std::ranges::any_of(a.tensors(), is_external) ||
+           std::ranges::any_of(a.sparse_tensors(), is_external) ||
+           (a.has_g() && NamesFile(a.g())) || std::ranges::any_of(a.graphs(), names_file);
+  });
+}
+
+/// As deep as protobuf reads: 100 levels.
+bool NamesFile(const onnx::GraphProto& graph) {
+  const auto is_external = [](const auto& tensor) { return IsExternal(tensor); };
+  return std::ranges::any_of(graph.initializer(), is_external) ||
+         std::ranges::any_of(graph.sparse_initializer(), is_external) ||
+         std::ranges::any_of(graph.node(), [](const auto& node) { return NamesFile(node); });
+}
+
 }  // namespace
+
+Status CheckSelfContained(std::string_view bytes, std::string_view source) {
+  const google::protobuf::LogSilencer silence;
+  onnx::ModelProto model;
+  if (bytes.size() > size_t{INT32_MAX} ||
+      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !model.has_graph()) {
+    return Bad(source, "file", "is not an ONNX model or was cut off", "export or copy it again");
+  }
+  bool external = NamesFile(model.graph());
+  for (const auto& function : model.functions()) {
+    for (const auto& node : function.node()) external = external || NamesFile(node);
+  }
+  if (!external) return absl::OkStatus();
+  return Bad(source, "model", "keeps its numbers in another file",
+             "export the model with the weights inside it");
+}
 
 StatusOr<OnnxGraph> ParseOnnx(std::string_view bytes, std::string_view source) {
   if (bytes.size() > kMaxOnnxBytes) {

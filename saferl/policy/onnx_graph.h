@@ -53,6 +53,8 @@ struct OnnxGraph {
 /// `source` names the bytes in messages.
 StatusOr<OnnxGraph> ParseOnnx(std::string_view bytes, std::string_view source);
 std::string SerializeOnnx(const OnnxGraph& graph);
+/// For models of any operators: kInvalidArgument when it is no ONNX model or names another file.
+Status CheckSelfContained(std::string_view bytes, std::string_view source);
 
 /// What ONNX does not hold gets neutral values: one field per vector, unit "1", unbounded range,
 /// log_std -0.5, 16 golden vectors by ReferenceForward; without a Clip node obs_clip is the largest

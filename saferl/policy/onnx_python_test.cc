@@ -1,4 +1,5 @@
 // Our ONNX files against the onnx package's reference evaluator, both ways (tools/test_onnx.py).
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,6 +11,8 @@
 
 #include "saferl/base/file.h"
 #include "saferl/base/random.h"
+#include "saferl/policy/onnx_graph.h"
+#include "saferl/policy/onnx_runtime.h"
 #include "saferl/policy/policy.h"
 #include "saferl/policy/spec_builder.h"
 
@@ -30,7 +33,8 @@ std::string RunCommand(const std::string& command) {
 
 std::string Python() {
   std::string python =
-      RunCommand(std::string("'") + kRoot + "/tools/python_env' numpy==2.1.3 onnx==1.17.0");
+      RunCommand(std::string("'") + kRoot +
+                 "/tools/python_env' numpy==2.1.3 onnx==1.17.0 onnxruntime==1.20.1");
   while (!python.empty() && python.back() == '\n') python.pop_back();
   return python;
 }
@@ -136,6 +140,106 @@ TEST(OnnxPython, WeAgreeWithTheReferenceEvaluatorOnModelsOfOtherTools) {
     EXPECT_LE(WorstDifference(**Policy::Create(*spec), in, out), 1e-5) << name;
   }
   EXPECT_EQ(models, 5);
+}
+
+std::string LibraryPath() {
+  std::string path = Script("library");
+  while (!path.empty() && path.back() == '\n') path.pop_back();
+  return path;
+}
+
+TEST(OnnxRuntime, AgreesWithTheReferenceEvaluatorOnModelsThatOurKernelsCannotExpress) {
+  const std::string dir = TempDirectory("beyond");
+  const auto runtime = OnnxRuntime::Load({.library = LibraryPath()});
+  ASSERT_TRUE(runtime.ok()) << runtime.status();
+  EXPECT_EQ((*runtime)->version(), "1.20.1");
+  std::istringstream names(Script("beyond '" + dir + "'"));
+  int models = 0;
+  for (std::string name; names >> name; ++models) {
+    const std::string path = dir + "/" + name + ".onnx";
+    EXPECT_FALSE(ImportOnnx(path).ok()) << name;
+    const auto session = (*runtime)->Open(*ReadFile(path), name);
+    ASSERT_TRUE(session.ok()) << session.status();
+    EXPECT_EQ((*session)->input().name, "obs");
+    EXPECT_EQ((*session)->input().shape[0], -1);
+    const Rows in = ReadNpy(dir + "/" + name + ".in.npy");
+    const Rows out = ReadNpy(dir + "/" + name + ".out.npy");
+    std::vector<int64_t> shape = (*session)->input().shape;
+    shape[0] = static_cast<int64_t>(in.rows);
+    std::string bytes;
+    std::vector<int64_t> out_shape;
+    ASSERT_TRUE((*session)->Run(in.values, shape, &bytes, &out_shape).ok());
+    EXPECT_EQ(out_shape, std::vector<int64_t>({64, static_cast<int64_t>(out.cols)}));
+    ASSERT_EQ(bytes.size(), out.values.size() * sizeof(float));
+    std::vector<float> values(out.values.size());
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    for (size_t i = 0; i < values.size(); ++i) ASSERT_NEAR(values[i], out.values[i], 1e-5) << name;
+    // Wrong sizes are errors of the caller, not of the process.
+    EXPECT_TRUE(absl::IsInvalidArgument(
+        (*session)->Run(std::span(in.values).subspan(1), shape, &bytes, &out_shape)));
+    shape.back() += 1;
+    const std::vector<float> longer(in.rows * 100);
+    EXPECT_TRUE(absl::IsInvalidArgument((*session)->Run(
+        std::span(longer).first(in.values.size() / static_cast<size_t>(shape.back() - 1) *
+                                static_cast<size_t>(shape.back())),
+        shape, &bytes, &out_shape)));
+  }
+  EXPECT_EQ(models, 2);
+}
+
+TEST(OnnxRuntime, ABoundRunGivesWhatOurKernelGives) {
+  const auto runtime = OnnxRuntime::Load({.library = LibraryPath()});
+  ASSERT_TRUE(runtime.ok()) << runtime.status();
+  const std::vector<int> hidden = {64, 64};
+  const PolicySpec spec = MakeGaussianMlp(48, 8, hidden, 1);
+  const auto session = (*runtime)->Open(SerializeOnnx(*OnnxFromSpec(spec)), "ours");
+  ASSERT_TRUE(session.ok()) << session.status();
+  std::vector<float> in(48), out(8), ours(8);
+  const int64_t in_shape[] = {1, 48}, out_shape[] = {1, 8};
+  const auto bound = (*session)->Bind(in, in_shape, out, out_shape);
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  const auto policy = *Policy::Create(spec);
+  PolicyScratch scratch;
+  Random random(3);
+  for (int i = 0; i < 20; ++i) {
+    for (float& x : in) x = static_cast<float>(random.Normal());
+    ASSERT_TRUE((*bound)->Run());
+    ASSERT_TRUE(policy->Forward(in, ours, &scratch));
+    for (size_t k = 0; k < 8; ++k) EXPECT_NEAR(out[k], ours[k], 1e-5);
+  }
+}
+
+TEST(OnnxRuntime, RefusesModelsThatNameFilesOrAreNone) {
+  const auto runtime = OnnxRuntime::Load({.library = LibraryPath()});
+  ASSERT_TRUE(runtime.ok()) << runtime.status();
+  const std::string dir = TempDirectory("external");
+  Script("external '" + dir + "'");
+  for (const char* name : {"external", "external_inside"}) {
+    const auto bytes = ReadFile(dir + "/" + name + ".onnx");
+    ASSERT_TRUE(bytes.ok());
+    const Status status = (*runtime)->Open(*bytes, name).status();
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("in another file")) << name;
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument((*runtime)->Open("no model", "m").status()));
+}
+
+TEST(OnnxRuntime, SaysWhatIsMissingHowToGetItAndWhichSettingNamesIt) {
+  for (const char* library : {"/nowhere/libonnxruntime.so", "libm.so.6"}) {
+    const Status status = OnnxRuntime::Load({.library = library}).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    const std::string text(status.message());
+    for (const char* part :
+         {"pip install onnxruntime", "inference.onnxruntime", "ONNXRUNTIME_LIBRARY"})
+      EXPECT_THAT(text, ::testing::HasSubstr(part));
+    EXPECT_THAT(text, ::testing::HasSubstr(library));
+  }
+}
+
+TEST(OnnxRuntime, AGpuWithALibraryForTheProcessorAloneIsAnErrorThatNamesTheSetting) {
+  const Status status = OnnxRuntime::Load({.library = LibraryPath(), .gpu = 0}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("inference.gpu"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("onnxruntime-gpu"));
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "saferl/base/random.h"
+
 namespace saferl::registry {
 namespace {
 
@@ -18,6 +20,25 @@ TEST(GateTrial, EqualPoliciesAreRolledBackByNaiveGatesOnly) {
   EXPECT_TRUE(std::isinf(tallies[0].median_events));
   EXPECT_GT(tallies[1].rejected, 400) << "looking again and again costs a fifth of all rollouts";
   EXPECT_GT(tallies[2].rejected, 20);
+}
+
+/// The gate's mutant: the same level, looked at after every event without the correction for it.
+/// The bound of the test above catches it.
+TEST(GateTrial, AFixedTestAtTheGatesLevelLookedAtAgainAndAgainBreaksTheBound) {
+  constexpr double kShare = 0.1, kSigmas = 3.09;  // one-sided 1e-3
+  int rejected = 0;
+  for (uint64_t run = 0; run < 2000; ++run) {
+    Random random(1, run);
+    double canary = 0;
+    for (int n = 1; n <= 1000; ++n) {
+      canary += random.Chance(kShare) ? 1 : 0;
+      const double expected = n * kShare;
+      if (n < 50 || canary - expected <= kSigmas * std::sqrt(expected * (1 - kShare))) continue;
+      ++rejected;
+      break;
+    }
+  }
+  EXPECT_GT(rejected, 7);
 }
 
 TEST(GateTrial, AThreefoldRateIsFoundWithinTwoHundredEvents) {

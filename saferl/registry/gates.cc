@@ -46,35 +46,38 @@ double BinomialTail(int n, int k, double p) {
 
 RateGate::RateGate(const RateGateOptions& options) : options_(options) {}
 
-void RateGate::BetFixed(bool on_canary, double share) {
-  const int done = static_cast<int>(events_), seen = static_cast<int>(canary_events_);
-  if (done >= options_.horizon || log_fixed_ == -kInf) return;
+void RateGate::BetFixed(int64_t canary, int64_t stable, double share) {
+  if (events_ >= options_.horizon || log_fixed_ == -kInf) return;
   if (critical_ == 0) {  // the first event tells the share: least count whose tail is rare enough
     critical_ = 1;
     while (BinomialTail(options_.horizon, critical_, share) > 0.5 * options_.alpha) ++critical_;
     log_fixed_ = 0;
   }
-  const int left = options_.horizon - done;
+  const int left = options_.horizon - static_cast<int>(events_);
+  const int seen = static_cast<int>(canary_events_);
+  const auto first = static_cast<int>(std::min<int64_t>(stable, left));
+  const auto last = static_cast<int>(std::min<int64_t>(canary, left - first));
   const double now = BinomialTail(left, critical_ - seen, share);
-  const double then = BinomialTail(left - 1, critical_ - seen - (on_canary ? 1 : 0), share);
+  const double then = BinomialTail(left - first - last, critical_ - seen - last, share);
   log_fixed_ += now > 0 ? std::log(then / now) : -kInf;
 }
 
-void RateGate::Event(bool on_canary, double canary_share) {
+void RateGate::Events(int64_t canary, int64_t stable, double canary_share) {
   const double w = canary_share;
-  if (!(w > 0 && w < 1)) return;
-  BetFixed(on_canary, w);
+  if (!(w > 0 && w < 1) || canary < 0 || stable < 0 || canary + stable == 0) return;
+  BetFixed(canary, stable, w);
+  const auto on = static_cast<double>(canary), off = static_cast<double>(stable);
   for (int i = 0; i < kRatios; ++i) {
     const double p = ShareAt(w, RatioAt(i, kRatios));
-    worse_[i] += on_canary ? std::log(p / w) : std::log((1 - p) / (1 - w));
+    worse_[i] += on * std::log(p / w) + off * std::log((1 - p) / (1 - w));
   }
   const double bad = ShareAt(w, options_.accept_ratio);
   for (int i = 0; i < kFineRatios; ++i) {
     const double p = ShareAt(w, kFine[i]);
-    fine_[i] += on_canary ? std::log(p / bad) : std::log((1 - p) / (1 - bad));
+    fine_[i] += on * std::log(p / bad) + off * std::log((1 - p) / (1 - bad));
   }
-  ++events_;
-  canary_events_ += on_canary ? 1 : 0;
+  events_ += canary + stable;
+  canary_events_ += canary;
   rejects_ = rejects_ || log_e() >= -std::log(options_.alpha);
 }
 

@@ -35,7 +35,13 @@ class RateGate {
  public:
   explicit RateGate(const RateGateOptions& options = {});
   /// One bad event. `canary_share`: the canary's part of all robots exposed when it happened.
-  void Event(bool on_canary, double canary_share);
+  void Event(bool on_canary, double canary_share) {
+    Events(on_canary ? 1 : 0, on_canary ? 0 : 1, canary_share);
+  }
+  /// What happened in one stretch of time with one share, in any order: counted as if the canary's
+  /// came last, and looked at once, which can only be slower to reject. The cost does not grow with
+  /// the counts.
+  void Events(int64_t canary, int64_t stable, double canary_share);
   bool rejects() const { return rejects_; }  ///< for ever, once it did
   bool accepts() const;                      ///< enough evidence that it is not worse
   double log_e() const;                      ///< of "worse"; rejects at -log(alpha)
@@ -44,7 +50,7 @@ class RateGate {
   int64_t canary_events() const { return canary_events_; }
 
  private:
-  void BetFixed(bool on_canary, double share);
+  void BetFixed(int64_t canary, int64_t stable, double share);
 
   static constexpr int kRatios = 24, kFineRatios = 4;
   RateGateOptions options_;

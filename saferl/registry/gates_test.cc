@@ -40,6 +40,36 @@ TEST(RateGate, EachBetIsFairUnderEqualRatesAlsoWhenTheShareChanges) {
   }
 }
 
+/// What is counted together is what one by one would have given, the canary's last.
+TEST(RateGate, ManyAtOnceAreTheSameAsOneByOne) {
+  Random random(9);
+  for (int trial = 0; trial < 100; ++trial) {
+    RateGate one, many;
+    for (int stretch = 0; stretch < 8; ++stretch) {
+      const double share = 0.2;
+      const int canary = random.Index(15), stable = random.Index(60);
+      for (int i = 0; i < stable; ++i) one.Event(false, share);
+      for (int i = 0; i < canary; ++i) one.Event(true, share);
+      many.Events(canary, stable, share);
+      EXPECT_NEAR(many.log_e(), one.log_e(), 1e-6 * (1 + std::abs(one.log_e())));
+      EXPECT_NEAR(many.log_e_fine(), one.log_e_fine(), 1e-6 * (1 + std::abs(one.log_e_fine())));
+      EXPECT_EQ(many.events(), one.events());
+      EXPECT_EQ(many.canary_events(), one.canary_events());
+      EXPECT_TRUE(one.rejects() || !many.rejects());
+    }
+  }
+}
+
+TEST(RateGate, NothingIsNoBet) {
+  RateGate gate;
+  gate.Events(0, 0, 0.1);
+  gate.Events(5, 0, 0);
+  gate.Events(5, 0, 1);
+  gate.Events(-1, 2, 0.1);
+  EXPECT_EQ(gate.events(), 0);
+  EXPECT_FALSE(gate.rejects());
+}
+
 struct Tally {
   int rejected = 0, within_horizon = 0;
 };

@@ -100,7 +100,7 @@ struct Garbage {
 /// One condition of a search; all must hold.
 struct Condition {
   enum class Field { kName, kRunId, kDigest, kNumber, kTag, kStage } field = Field::kName;
-  enum class Op { kEqual, kNotEqual, kLike, kLikeAnyCase, kIn } op = Op::kEqual;
+  enum class Op { kEqual, kNotEqual, kLike, kLikeAnyCase, kIn, kAbove, kBelow } op = Op::kEqual;
   std::string key;  ///< of a tag
   std::vector<std::string> values;
 };

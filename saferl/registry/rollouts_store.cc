@@ -261,6 +261,37 @@ StatusOr<std::vector<Rollout>> RolloutStore::List(const std::string& model, bool
   return all;
 }
 
+StatusOr<std::vector<Rollout>> RolloutStore::Page(
+    const std::string& model, bool only_active, std::optional<Phase> phase, int limit,
+    const std::optional<std::pair<int64_t, std::string>>& after) const {
+  std::string where;
+  std::vector<storage::Value> values;
+  values.reserve(5);
+  const auto bind = [&values](storage::Value value) {
+    values.push_back(std::move(value));
+    return Cat("$", values.size());
+  };
+  const auto add = [&where](const std::string& condition) {
+    where += Cat(where.empty() ? "WHERE " : " AND ", condition);
+  };
+  if (!model.empty()) add(Cat("m.name = ", bind(model)));
+  if (only_active) add("r.active = 1");
+  if (phase) add(Cat("r.phase = ", bind(std::string(Name(*phase)))));
+  if (after) {
+    const std::string at = bind(after->first), id = bind(after->second);
+    add(Cat("(r.created_ns < ", at, " OR (r.created_ns = ", at, " AND r.id COLLATE \"C\" < ", id,
+            "))"));
+  }
+  where += Cat(" ORDER BY r.created_ns DESC, r.id COLLATE \"C\" DESC LIMIT ", bind(int64_t{limit}));
+  SAFERL_ASSIGN_OR_RETURN(const Rows rows, store_->database()->Query(Cat(kSelect, where), values));
+  std::vector<Rollout> all;
+  for (const Row& row : rows.rows) {
+    SAFERL_ASSIGN_OR_RETURN(Rollout r, RolloutOf(row));
+    all.push_back(std::move(r));
+  }
+  return all;
+}
+
 StatusOr<std::vector<JournalEntry>> RolloutStore::Journal(const std::string& id) const {
   SAFERL_ASSIGN_OR_RETURN(
       const Rows rows, store_->database()->Query(

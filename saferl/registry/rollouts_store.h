@@ -11,8 +11,10 @@
 // what a node was not told again in time is over, and the stable version runs.
 // Errors: as Store's; kFailedPrecondition for what the rules refuse. Time: Store's clock. RT: no.
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "saferl/registry/rollout.h"
@@ -54,6 +56,11 @@ class RolloutStore {
   StatusOr<Rollout> Latest(const std::string& model) const;
   /// Newest first; every model when `model` is empty.
   StatusOr<std::vector<Rollout>> List(const std::string& model, bool only_active, int limit) const;
+  /// Newest first by start and id, after the one with that start and id; every model when `model`
+  /// is empty, every phase when there is none.
+  StatusOr<std::vector<Rollout>> Page(
+      const std::string& model, bool only_active, std::optional<Phase> phase, int limit,
+      const std::optional<std::pair<int64_t, std::string>>& after) const;
   StatusOr<Rollout> Apply(const std::string& id, RolloutEvent event, const std::string& who,
                           const std::string& reason);
   /// The same, only while the rollout is as `seen` says; else kAborted and nothing changes. For

@@ -53,6 +53,9 @@ StatusOr<std::string> Comparison(const Condition& c, const std::string& column, 
     return Cat("lower(", column, ") LIKE lower(", sql->Bind(c.values[0]), ")");
   if (c.op == Op::kLike) return Cat(column, " LIKE ", sql->Bind(c.values[0]));
   SAFERL_ASSIGN_OR_RETURN(Value typed, Typed(c, c.values[0]));
+  if (c.op == Op::kAbove || c.op == Op::kBelow)
+    return Cat(column, c.field == Condition::Field::kNumber ? "" : " COLLATE \"C\"",
+               c.op == Op::kAbove ? " > " : " < ", sql->Bind(std::move(typed)));
   return Cat(column, c.op == Op::kEqual ? " = " : " <> ", sql->Bind(std::move(typed)));
 }
 

@@ -11,6 +11,9 @@
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
 #include "saferl/services/mlflow/routes.h"
+#include "saferl/services/registry/model_routes.h"
+#include "saferl/services/rollouts/lease_routes.h"
+#include "saferl/services/rollouts/rollout_routes.h"
 #include "saferl/services/stores.h"
 #include "saferl/telemetry/operations_metrics.h"
 
@@ -41,8 +44,9 @@ Response HealthOf(const Request& request, const Status& status, std::string_view
       JsonWriter().BeginObject().Field("status", "healthy").Field("kind", kind).EndObject().Take());
 }
 
+// Who asks a service is told soon that a store does not answer, and may ask again.
+constexpr double kStatement_s = 3, kSilence_s = 3, kPatience_s = 2;
 constexpr double kFollowRegistry_s = 1;
-constexpr double kSteerRollouts_s = 1;
 
 std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).string();
@@ -69,6 +73,7 @@ App::~App() { Drain(); }
 
 bool App::Drain() {
   ready_ = false;
+  alert_watch_ = nullptr;  // uses the monitor's alerts
   rollouts_ = nullptr;
   bool all = true;
   {
@@ -83,13 +88,19 @@ bool App::Drain() {
   grpc_.reset();
   if (monitor_ != nullptr) all = monitor_->Drain() && all;  // last: the robot moves until then
   monitor_ = nullptr;
+  if (agent_ != nullptr) agent_->Stop();  // after the last decision
   return all;
 }
 
 Status App::OpenStores() {
   SAFERL_RETURN_IF_ERROR(MakeDataFolder(config_));
-  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(RowsOf(config_)));
-  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(ObjectsOf(config_)));
+  storage::DatabaseOptions rows = RowsOf(config_);
+  rows.statement_s = kStatement_s;
+  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(rows));
+  storage::ObjectsOptions objects = ObjectsOf(config_);
+  objects.silence_s = kSilence_s;
+  objects.patience_s = kPatience_s;
+  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(objects));
   const RedisConfig& r = config_.redis;
   storage::CacheOptions cache;
   if (!r.host.empty()) cache.url = Cat(r.tls ? "rediss://" : "redis://", r.host, ":", r.port, "/0");
@@ -100,13 +111,65 @@ Status App::OpenStores() {
   return absl::OkStatus();
 }
 
-/// What the registry says, with the files of data_dir/models pushed to it first.
+/// What the registry says, with the files of data_dir/models pushed to it first. While a store is
+/// away robots are served without models; they come when it does.
 Status App::LoadModels() {
   SAFERL_ASSIGN_OR_RETURN(registry_, registry::Store::Open(database_.get(), objects_.get()));
   sync_ = std::make_unique<ModelSync>(registry_.get(), &models_);
-  sync_->PushFiles(InFolder(config_.data_dir, "models"));
-  SAFERL_RETURN_IF_ERROR(sync_->Sync());
+  SAFERL_ASSIGN_OR_RETURN(const int gpu, ParseGpu(config_.inference.gpu));
+  SAFERL_ASSIGN_OR_RETURN(const uint64_t limit, ParseSize(config_.inference.gpu_memory_limit));
+  models_.SetOnnxRuntime(
+      {.library = config_.inference.onnxruntime, .gpu = gpu, .gpu_memory_limit = limit});
+  models_.SetReload([this](const std::string& name, const std::string& version) {
+    return sync_->Reload(name, version);
+  });
+  Status loaded = sync_->PushFiles(InFolder(config_.data_dir, "models"));
+  if (loaded.ok()) loaded = sync_->Sync();
+  if (!loaded.ok() && !absl::IsUnavailable(loaded)) return loaded;
+  if (!loaded.ok())
+    Log(LogLevel::kError, "models not loaded yet", {{"why", Cat(loaded.message())}});
   sync_->Follow(kFollowRegistry_s);
+  return absl::OkStatus();
+}
+
+Status App::OpenRollouts() {
+  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(registry_.get()));
+  RolloutAgentOptions options;
+  options.node = sync_->node();
+  options.period_s = config_.rollouts.look_s;
+  options.report_s = config_.rollouts.report_s;
+  agent_ = std::make_unique<RolloutAgent>(registry_.get(), evidence_.get(), &models_, options);
+  agent_->Start();
+  return absl::OkStatus();
+}
+
+RolloutRules App::Rules() const {
+  RolloutRules rules;
+  rules.acceptable_rate_per_h = config_.rollouts.acceptable_rate_per_h;
+  rules.max_data_age_s = config_.rollouts.max_data_age_s;
+  return rules;
+}
+
+void App::SeatSessions() {
+  Sessions& sessions = decide_->sessions();
+  sessions.seat_for = [this](const SessionInfo& session) {
+    return agent_->Sit(session.robot, session.model, session.id);
+  };
+  sessions.on_shadow = [this] { agent_->Wake(); };
+}
+
+/// What it finds is evidence about the policy that drove.
+Status App::StartMonitor() {
+  SAFERL_ASSIGN_OR_RETURN(
+      monitor_,
+      MonitorService::Start(
+          config_, build_, [this](const control::Decision& decision, const Verdict& verdict) {
+            agent_->Judged(decision, std::ranges::any_of(verdict.findings, [](const Finding& f) {
+                             return f.check == Check::kMargin || f.check == Check::kFinite ||
+                                    f.check == Check::kLimit || f.check == Check::kRate ||
+                                    f.check == Check::kUnheeded;
+                           }));
+          }));
   return absl::OkStatus();
 }
 
@@ -145,7 +208,10 @@ Status App::AddApiRoutes() {
   AddConfigurationRoute(config_, &api_routes_);
   SAFERL_ASSIGN_OR_RETURN(experiments_, ExperimentStore::Open(database_.get()));
   AddExperimentRoutes(experiments_.get(), &decide_->idempotency(), &api_routes_);
-  SAFERL_ASSIGN_OR_RETURN(evidence_, EvidenceStore::Open(database_.get()));
+  AddLeaseRoutes(registry_.get(), evidence_.get(), &api_routes_);
+  AddRolloutRoutes({registry_.get(), evidence_.get(), &decide_->idempotency(), Rules()}, config_,
+                   &api_routes_);
+  AddModelRoutes(registry_.get(), &decide_->idempotency(), config_, &api_routes_);
   return absl::OkStatus();
 }
 
@@ -184,6 +250,10 @@ void App::AddHealthRoutes(net::Router* router) {
       net::Run::kPool, [this](const Request& request) {
         return HealthOf(request, database_->Check(), database_->kind());
       });
+  Add(router, "/health/cache", "healthCache", "Does the cache answer", "health", net::Run::kPool,
+      [this](const Request& request) {
+        return HealthOf(request, cache_->Check(), cache_->kind());
+      });
   Add(router, "/health/models", "healthModels", "Are the model files there and loaded", "health",
       net::Run::kPool, [this](const Request& request) {
         if (const Status status = objects_->Check(); !status.ok())
@@ -217,7 +287,13 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   options.io_threads = server.io_threads;
   options.pool_threads = server.pool_threads;
   options.control_queue = config_.inference.max_queue;
-  const auto observe = [known = std::move(known), none, metrics](const net::RequestRecord& record) {
+  const double slow_s = config_.alerts.latency_s;
+  ServiceCounts* counts = &counts_;
+  const auto observe = [known = std::move(known), none, metrics, counts,
+                        slow_s](const net::RequestRecord& record) {
+    const bool stays_open =
+        record.route != nullptr && (record.route->websocket || record.route->events);
+    if (!stays_open) counts->Count(record.status, record.duration_ns, slow_s);
     telemetry::HttpMetrics::Route* route = none;
     const auto at =
         std::lower_bound(known.begin(), known.end(), record.route,
@@ -234,20 +310,42 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   return started;
 }
 
+void App::WatchAlerts() {
+  if (monitor_ == nullptr) {
+    AlertOptions options = MonitorOptionsOf(config_).alerts;
+    options.source = "saferl-services";
+    own_alerts_ = std::make_unique<Alerts>(options, &metrics_);
+  }
+  const AlertsConfig& c = config_.alerts;
+  AlertRuleOptions rules;
+  rules.error_share = c.error_share;
+  rules.latency_s = c.latency_s;
+  rules.utilisation = c.utilisation;
+  rules.window_s = c.window_s;
+  rules.for_s = c.for_s;
+  rules.clear_s = c.clear_s;
+  alert_watch_ = std::make_unique<AlertWatch>(
+      rules, &counts_, monitor_ == nullptr ? own_alerts_.get() : &monitor_->monitor().alerts(),
+      config_.data_dir);
+}
+
 StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,
                                           const std::vector<Service>& services) {
   std::unique_ptr<App> app(new App(config, build));
   SAFERL_RETURN_IF_ERROR(app->OpenStores());
   SAFERL_RETURN_IF_ERROR(app->LoadModels());
+  SAFERL_RETURN_IF_ERROR(app->OpenRollouts());
   telemetry::AddProcessMetrics(app->metrics_, build.version, build.commit);
   DecideOptions decide;
   decide.max_batch = config.inference.batch_size;
   decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);
   decide.sessions.ttl_s = config.inference.session_ttl_s;
   decide.store.keep_per_robot = config.inference.keep_decisions;
+  decide.watches = {config.inference.monitor_required, config.inference.monitor_lease_s};
   decide.sessions.robots_dir = InFolder(config.data_dir, "robots");
   SAFERL_ASSIGN_OR_RETURN(app->decide_, DecideService::Open(decide, &app->models_,
                                                             app->database_.get(), &app->metrics_));
+  app->SeatSessions();
   app->decide_->AddRoutes(&app->inference_routes_);
   for (net::Router* router : {&app->api_routes_, &app->inference_routes_})
     SAFERL_RETURN_IF_ERROR(app->decide_->AddApiRoutes(router));
@@ -256,7 +354,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
            std::find(services.begin(), services.end(), service) != services.end();
   };
   if (runs(Service::kMonitor)) {
-    SAFERL_ASSIGN_OR_RETURN(app->monitor_, MonitorService::Start(config, build));
+    SAFERL_RETURN_IF_ERROR(app->StartMonitor());
   }
   SAFERL_RETURN_IF_ERROR(app->AddApiRoutes());
   app->AddHealthRoutes(&app->api_routes_);
@@ -275,9 +373,11 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   if (runs(Service::kApi)) {
     ControllerOptions controller;
     controller.holder = ControllerName();
+    controller.judge = app->Rules();
     app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
-                                                     controller, kSteerRollouts_s);
+                                                     controller, config.rollouts.steer_s);
   }
+  app->WatchAlerts();
   app->ready_ = true;
   return app;
 }

@@ -20,8 +20,10 @@
 #include "saferl/services/inference/engine.h"
 #include "saferl/services/inference/model_host.h"
 #include "saferl/services/inference/oip_grpc.h"
+#include "saferl/services/monitor/alert_rules.h"
 #include "saferl/services/monitor/service.h"
 #include "saferl/services/registry/model_sync.h"
+#include "saferl/services/rollouts/agent.h"
 #include "saferl/services/rollouts/driver.h"
 #include "saferl/services/rollouts/evidence_store.h"
 #include "saferl/storage/cache.h"
@@ -48,6 +50,7 @@ class App {
   int monitor_port() const { return monitor_ == nullptr ? 0 : monitor_->port(); }
   ModelHost& models() { return models_; }
   DecideService& decide() { return *decide_; }
+  registry::Store& registry() { return *registry_; }
   /// Where the monitor runs here.
   Monitor& monitor() { return monitor_->monitor(); }
   /// Stops taking work, answers what is in flight. True when all was answered in time.
@@ -59,7 +62,12 @@ class App {
   Status LoadModels();
   OipOptions Oip();
   void TakeGrpc(int fd);
+  Status OpenRollouts();
+  void SeatSessions();
+  RolloutRules Rules() const;
+  Status StartMonitor();
   Status AddApiRoutes();
+  void WatchAlerts();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
@@ -73,10 +81,11 @@ class App {
   std::unique_ptr<storage::Cache> cache_;
   ModelHost models_;
   Engine engine_;
-  std::unique_ptr<DecideService> decide_;
   std::unique_ptr<registry::Store> registry_;
   std::unique_ptr<ModelSync> sync_;
   std::unique_ptr<EvidenceStore> evidence_;
+  std::unique_ptr<RolloutAgent> agent_;  ///< outlives the sessions that have seats
+  std::unique_ptr<DecideService> decide_;
   std::unique_ptr<RolloutDriver> rollouts_;
   std::unique_ptr<ExperimentStore> experiments_;
   std::atomic<bool> ready_{false};
@@ -89,6 +98,9 @@ class App {
   net::Router api_routes_, inference_routes_;
   std::unique_ptr<net::HttpServer> api_, inference_;
   std::unique_ptr<MonitorService> monitor_;
+  ServiceCounts counts_;
+  std::unique_ptr<Alerts> own_alerts_;  ///< where no monitor runs here
+  std::unique_ptr<AlertWatch> alert_watch_;
 };
 
 }  // namespace saferl::services

@@ -11,6 +11,7 @@
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
 #include "saferl/services/inference/small_policy.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 namespace {
@@ -18,28 +19,19 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class AppTest : public testing::Test {
+class AppTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ =
-        testing::TempDir() + "app_" + testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_ + "/models/small");
+    ASSERT_TRUE(stores_.status().ok()) << stores_.status();
+    const std::string models = stores_.folder() + "/models/small";
+    std::filesystem::create_directories(models);
     for (const auto& [version, sign] : {std::pair{"1", 1.0F}, std::pair{"10", -1.0F}}) {
-      ASSERT_TRUE(
-          WriteFileAtomic(Cat(folder_, "/models/small/", version, ".policy"), Package(sign)).ok());
+      ASSERT_TRUE(WriteFileAtomic(Cat(models, "/", version, ".policy"), Package(sign)).ok());
     }
-    ASSERT_TRUE(WriteFileAtomic(folder_ + "/models/small/bad.policy", "not a package").ok());
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    auto app = App::Start(config, {"0.1.0", "abc"}, {});
+    ASSERT_TRUE(WriteFileAtomic(models + "/bad.policy", "not a package").ok());
+    auto app = App::Start(stores_.config(), {"0.1.0", "abc"}, {});
     ASSERT_TRUE(app.ok()) << app.status();
     app_ = *std::move(app);
-  }
-  void TearDown() override {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   net::ClientResponse Call(net::Method method, int port, const std::string& path,
@@ -60,15 +52,16 @@ class AppTest : public testing::Test {
                 body);
   }
 
-  std::string folder_;
+  const Backends stores_{GetParam()};
   std::unique_ptr<App> app_;
   net::HttpClient client_;
 };
+INSTANTIATE_TEST_SUITE_P(Stores, AppTest, testing::ValuesIn(kBackends), NameOfBackends);
 
 constexpr const char* kBody =
     R"({"id":"7","inputs":[{"name":"observation","shape":[2,3],"datatype":"FP32","data":[0.5,0.25,0,0,0,1]}]})";
 
-TEST_F(AppTest, HealthVersionMetricsAndDocumentOnBothPorts) {
+TEST_P(AppTest, HealthVersionMetricsAndDocumentOnBothPorts) {
   for (const int port : {app_->api_port(), app_->inference_port()}) {
     for (const char* path :
          {"/health", "/health/database", "/health/models", "/version", "/metrics", "/openapi.json",
@@ -83,7 +76,7 @@ TEST_F(AppTest, HealthVersionMetricsAndDocumentOnBothPorts) {
   EXPECT_THAT(Get("/metrics").body, HasSubstr("saferl_model_info{"));
 }
 
-TEST_F(AppTest, ANumberWithoutAVersionMeansTheNewestByValue) {
+TEST_P(AppTest, ANumberWithoutAVersionMeansTheNewestByValue) {
   const net::ClientResponse newest = Infer("small", kBody),
                             first = Infer("small/versions/1", kBody);
   ASSERT_EQ(newest.status, 200) << newest.body;
@@ -92,7 +85,7 @@ TEST_F(AppTest, ANumberWithoutAVersionMeansTheNewestByValue) {
   EXPECT_THAT(first.body, HasSubstr(R"("data":[0.46211714,0.2449186)"));
 }
 
-TEST_F(AppTest, AnAliasMovesInOneStepAndUnloadingItsVersionRemovesIt) {
+TEST_P(AppTest, AnAliasMovesInOneStepAndUnloadingItsVersionRemovesIt) {
   ASSERT_TRUE(app_->models().SetAlias("small", "champion", "1").ok());
   EXPECT_THAT(Infer("small", kBody).body, HasSubstr(R"("model_version":"1")"));
   EXPECT_THAT(Infer("small/versions/champion", kBody).body, HasSubstr(R"("model_version":"1")"));
@@ -102,14 +95,14 @@ TEST_F(AppTest, AnAliasMovesInOneStepAndUnloadingItsVersionRemovesIt) {
   EXPECT_FALSE(app_->models().SetAlias("small", "champion", "77").ok());
 }
 
-TEST_F(AppTest, AFailedReloadKeepsWhatWasServed) {
+TEST_P(AppTest, AFailedReloadKeepsWhatWasServed) {
   EXPECT_FALSE(app_->models().Load("small", "10", "garbage").ok());
   EXPECT_EQ(Infer("small/versions/10", kBody).status, 200);
   EXPECT_FALSE(app_->models().Load("../x", "1", Package(1)).ok());
   EXPECT_FALSE(app_->models().Load("small", "a/b", Package(1)).ok());
 }
 
-TEST_F(AppTest, ErrorsHaveTheProtocolsShapeAndNameTheFix) {
+TEST_P(AppTest, ErrorsHaveTheProtocolsShapeAndNameTheFix) {
   struct Case {
     const char *model, *body;
     int status;
@@ -146,7 +139,7 @@ TEST_F(AppTest, ErrorsHaveTheProtocolsShapeAndNameTheFix) {
   EXPECT_THAT(Get("/v2/nothing").body, HasSubstr("\"error\""));
 }
 
-TEST_F(AppTest, DrainAnswersAndThenRefuses) {
+TEST_P(AppTest, DrainAnswersAndThenRefuses) {
   EXPECT_TRUE(app_->Drain());
   EXPECT_EQ(app_->api_port(), 0);
 }

@@ -54,6 +54,8 @@ constexpr std::array kVariables = {
     Variable{"CPU_PROFILING", "telemetry.cpu_profiling", false},
     Variable{"MODEL_CACHE_SIZE", "inference.model_cache_size", false},
     Variable{"INFERENCE_BATCH_SIZE", "inference.batch_size", false},
+    Variable{"ONNXRUNTIME_LIBRARY", "inference.onnxruntime", false},
+    Variable{"INFERENCE_GPU", "inference.gpu", false},
     Variable{"GPU_MEMORY_LIMIT", "inference.gpu_memory_limit", false},
 };
 
@@ -181,8 +183,12 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
   v.Field("model_cache_size", c.model_cache_size, {.doc = "memory for loaded models, e.g. 2GB"});
   v.Field("batch_size", c.batch_size,
           {.doc = "most requests computed together; never waited for", .min = 1, .max = 1024});
+  v.Field("onnxruntime", c.onnxruntime,
+          {.doc = "libonnxruntime.so for NAME/VERSION.onnx; empty: where the loader finds it"});
+  v.Field("gpu", c.gpu,
+          {.doc = "CUDA device of ONNX models, or off; packages compute on the CPU always"});
   v.Field("gpu_memory_limit", c.gpu_memory_limit,
-          {.doc = "checked, without effect: models compute on the CPU, which has no such limit"});
+          {.doc = "of each ONNX model's memory on the GPU; without effect while gpu is off"});
   v.Field("max_queue", c.max_queue, {.doc = "requests that may wait", .min = 1, .max = 1e6});
   v.Field("max_sessions", c.max_sessions,
           {.doc = "robots whose ticks are remembered; 0.1 MB each", .min = 1, .max = 1e5});
@@ -190,6 +196,14 @@ void InferenceConfig::Visit(V& v, InferenceConfig& c) {
           {.doc = "silence after which a robot's session ends", .unit = "s", .min = 1, .max = 1e6});
   v.Field("keep_decisions", c.keep_decisions,
           {.doc = "decisions of each robot that stay in the database", .min = 1, .max = 1e7});
+  v.Field("monitor_required", c.monitor_required,
+          {.doc = "no robot moves without a safety monitor at /monitor/stream; without it, those "
+                  "that one has watched"});
+  v.Field("monitor_lease_s", c.monitor_lease_s,
+          {.doc = "how long a robot may move without that monitor's word",
+           .unit = "s",
+           .min = 0.05,
+           .max = 5});
 }
 
 template <class V>
@@ -205,8 +219,35 @@ void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
 }
 
 template <class V>
+void AlertsConfig::Visit(V& v, AlertsConfig& c) {
+  v.Field("error_share", c.error_share,
+          {.doc = "more failed requests (5xx): HighErrorRate", .min = 0.0001, .max = 1});
+  v.Field("latency_s", c.latency_s,
+          {.doc = "1 % of the requests slower: HighLatency", .unit = "s", .min = 0.001, .max = 60});
+  v.Field("utilisation", c.utilisation,
+          {.doc = "more of CPU, memory or disk in use: HighResourceUtilisation",
+           .min = 0.01,
+           .max = 1});
+  v.Field("window_s", c.window_s,
+          {.doc = "requests of this long are looked at", .unit = "s", .min = 1, .max = 86400});
+  v.Field("for_s", c.for_s,
+          {.doc = "above for this long: raised", .unit = "s", .min = 0, .max = 86400});
+  v.Field("clear_s", c.clear_s,
+          {.doc = "at most 0.8 of the threshold for this long: resolved",
+           .unit = "s",
+           .min = 0,
+           .max = 86400});
+}
+
+template <class V>
 void MonitorConfig::Visit(V& v, MonitorConfig& c) {
   v.Field("shm", c.shm, {.doc = "shared memory of the robot on this machine, or off"});
+  v.Field("url", c.url,
+          {.doc = "robot of an inference service elsewhere, instead of shm: "
+                  "ws://HOST:8001/monitor/stream?robot=R or wss://; empty: none"});
+  v.Field("ca_file", c.ca_file, {.doc = "PEM of the authority of wss://; empty: the system's"});
+  v.Field("cert_file", c.cert_file, {.doc = "PEM certificate to show; empty: none"});
+  v.Field("key_file", c.key_file, {.doc = "its PEM key; empty: none"});
   v.Field("robot", c.robot, {.doc = "robot file or name, or own: what saferl_rt says"});
   v.Field("journal", c.journal, {.doc = "folder of the hash-chained journal, in data_dir"});
   v.Field("lease_s", c.lease_s,
@@ -252,6 +293,30 @@ void SecurityConfig::Visit(V& v, SecurityConfig& c) {
 }
 
 template <class V>
+void RolloutsConfig::Visit(V& v, RolloutsConfig& c) {
+  v.Field("steer_s", c.steer_s,
+          {.doc = "how often rollouts are judged", .unit = "s", .min = 0.01, .max = 60});
+  v.Field("look_s", c.look_s,
+          {.doc = "how often sessions here look for a change of their rollout",
+           .unit = "s",
+           .min = 0.01,
+           .max = 5});
+  v.Field("report_s", c.report_s,
+          {.doc = "how often sessions here report", .unit = "s", .min = 0.01, .max = 60});
+  v.Field("max_data_age_s", c.max_data_age_s,
+          {.doc = "a rollout without newer reports of an arm holds",
+           .unit = "s",
+           .min = 0.1,
+           .max = 600});
+  v.Field("acceptable_rate_per_h", c.acceptable_rate_per_h,
+          {.doc = "bad events of a kind in a robot hour that a new version may be shown to stay "
+                  "below instead of being compared",
+           .unit = "1/h",
+           .min = 1e-3,
+           .max = 1e6});
+}
+
+template <class V>
 void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("environment", c.environment,
           {.doc = "what this installation is", .names = {"development", "production", "edge"}});
@@ -265,7 +330,9 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("objects", c.objects, {.doc = "model files"});
   v.Field("inference", c.inference, {.doc = "models in memory"});
   v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
+  v.Field("alerts", c.alerts, {.doc = "when a service raises an alert about itself"});
   v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
+  v.Field("rollouts", c.rollouts, {.doc = "how new policies reach robots"});
   v.Field("security", c.security, {.doc = "tokens and keys"});
 }
 
@@ -276,6 +343,11 @@ Status ServiceConfig::Check() const {
     const StatusOr<uint64_t> size = ParseSize(text);
     if (!size.ok()) return absl::InvalidArgumentError(Cat(name, ": ", size.status().message()));
   }
+  SAFERL_RETURN_IF_ERROR(ParseGpu(inference.gpu).status());
+  if (rollouts.report_s + rollouts.steer_s > rollouts.max_data_age_s)
+    return absl::InvalidArgumentError(
+        Cat("rollouts.max_data_age_s: ", rollouts.max_data_age_s,
+            " is shorter than report_s and steer_s together: every rollout would hold; raise it"));
   if (environment == Environment::kDevelopment) return absl::OkStatus();
   SAFERL_RETURN_IF_ERROR(CheckSecret("DATABASE_PASSWORD", database.password, 0));
   SAFERL_RETURN_IF_ERROR(CheckSecret("REDIS_PASSWORD", redis.password, 0));
@@ -285,6 +357,17 @@ Status ServiceConfig::Check() const {
   SAFERL_RETURN_IF_ERROR(CheckSecret("ENCRYPTION_KEY", security.encryption_key, 32));
   SAFERL_RETURN_IF_ERROR(CheckSecret("ALERTMANAGER_WEBHOOK_URL", telemetry.alert_webhook_url, 0));
   return absl::OkStatus();
+}
+
+StatusOr<int> ParseGpu(std::string_view text) {
+  if (text == "off") return -1;
+  int device = -1;
+  const char* end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, device) == std::from_chars_result{end, std::errc()} &&
+      device >= 0 && device < 1024)
+    return device;
+  return absl::InvalidArgumentError(Cat("inference.gpu: '", text.substr(0, 40),
+                                        "' is no device; give off or a number from 0 on"));
 }
 
 Environ ProcessEnviron() {

@@ -61,11 +61,15 @@ struct ServerConfig {
 struct InferenceConfig {
   std::string model_cache_size = "2GB";
   int batch_size = 8;
+  std::string onnxruntime;  ///< library for models of other operators; empty: the loader's own
+  std::string gpu = "off";  ///< CUDA device for those models, or off
   std::string gpu_memory_limit = "4GB";
   int max_queue = 256;
   int max_sessions = 256;
   double session_ttl_s = 600;
   int keep_decisions = 2000;
+  bool monitor_required = false;
+  double monitor_lease_s = 0.5;
   template <class V>
   static void Visit(V& v, InferenceConfig& c);
 };
@@ -80,9 +84,19 @@ struct TelemetryConfig {
   static void Visit(V& v, TelemetryConfig& c);
 };
 
+/// The alerts of a service about itself (monitor/alert_rules.h).
+struct AlertsConfig {
+  double error_share = 0.05, latency_s = 2, utilisation = 0.8;
+  double window_s = 60, for_s = 30, clear_s = 60;
+  template <class V>
+  static void Visit(V& v, AlertsConfig& c);
+};
+
 /// The safety monitor's part; its own server is `monitor_server`.
 struct MonitorConfig {
-  std::string shm = "off";          ///< shared memory of the robot on this machine, or off
+  std::string shm = "off";  ///< shared memory of the robot on this machine, or off
+  /// Of an inference service elsewhere: ws://HOST:8001/monitor/stream?robot=R; empty: none.
+  std::string url, ca_file, cert_file, key_file;
   std::string robot = "own";        ///< robot file or name; own: what the source says
   std::string journal = "journal";  ///< folder, in the data folder
   double lease_s = 0.1, heartbeat_s = 0.25, checkpoint_s = 10;
@@ -90,6 +104,15 @@ struct MonitorConfig {
   double alert_repeat_s = 60;
   template <class V>
   static void Visit(V& v, MonitorConfig& c);
+};
+
+/// How rollouts are steered and how sessions here take part.
+struct RolloutsConfig {
+  double steer_s = 1, look_s = 0.2, report_s = 1;
+  double max_data_age_s = 5;
+  double acceptable_rate_per_h = 5;  ///< RolloutRules says why
+  template <class V>
+  static void Visit(V& v, RolloutsConfig& c);
 };
 
 struct SecurityConfig {
@@ -111,6 +134,8 @@ struct ServiceConfig {
   InferenceConfig inference;
   TelemetryConfig telemetry;
   MonitorConfig monitor;
+  RolloutsConfig rollouts;
+  AlertsConfig alerts;
   SecurityConfig security;
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
   /// What is not in it has its default.
@@ -141,6 +166,8 @@ std::vector<config::FieldDoc> ExplainServiceConfig();
 /// The same rows with the values of `config` in place of the defaults; secrets hidden.
 std::vector<config::FieldDoc> ExplainServiceConfig(const ServiceConfig& config);
 
+/// "off" is -1.
+StatusOr<int> ParseGpu(std::string_view text);
 /// "2GB", "512MiB", "1048576".
 StatusOr<uint64_t> ParseSize(std::string_view text);
 

@@ -96,6 +96,8 @@ TEST(ServiceConfig, EveryVariableReachesAFieldThatExists) {
                            "MODEL_CACHE_SIZE",
                            "INFERENCE_BATCH_SIZE",
                            "GPU_MEMORY_LIMIT",
+                           "ONNXRUNTIME_LIBRARY",
+                           "INFERENCE_GPU",
                            "TLS_ENABLED",
                            "MTLS_ENABLED",
                            "PROFILING_ENABLED",

@@ -16,22 +16,23 @@ namespace {
 
 using testing::HasSubstr;
 
-class OipClients : public testing::TestWithParam<const char*> {
+/// The stores, and the client.
+class OipClients : public testing::TestWithParam<std::tuple<const char*, const char*>> {
  protected:
   void SetUp() override {
     const Status started = server_.Start();
     ASSERT_TRUE(started.ok()) << started;
     app_ = server_.app();
   }
-  OipServer server_;
+  OipServer server_{std::get<0>(GetParam())};
   App* app_ = nullptr;
 };
 
 TEST_P(OipClients, AreServedUnchanged) {
   const std::string root = SAFERL_SOURCE_DIR;
-  const std::string command =
-      Cat("python=$(", root, "/tools/python_env -r ", root, "/tools/oip_clients.txt) && $python ",
-          root, "/tools/test_oip.py ", app_->inference_port(), " ", GetParam(), " 2>&1");
+  const std::string command = Cat(
+      "python=$(", root, "/tools/python_env -r ", root, "/tools/oip_clients.txt) && $python ", root,
+      "/tools/test_oip.py ", app_->inference_port(), " ", std::get<1>(GetParam()), " 2>&1");
   FILE* pipe = popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   std::string output;
@@ -42,10 +43,15 @@ TEST_P(OipClients, AreServedUnchanged) {
   EXPECT_THAT(output, HasSubstr("ok "));
 }
 
+constexpr auto kNameOf = [](const auto& test) {
+  return Cat(std::get<0>(test.param), "_", std::get<1>(test.param));
+};
 INSTANTIATE_TEST_SUITE_P(FromPyPI, OipClients,
-                         testing::Values("triton_http", "triton_http_aio", "triton_grpc",
-                                         "triton_grpc_aio", "kserve", "mlserver"),
-                         [](const auto& test) { return std::string(test.param); });
+                         testing::Combine(testing::ValuesIn(kBackends),
+                                          testing::Values("triton_http", "triton_http_aio",
+                                                          "triton_grpc", "triton_grpc_aio",
+                                                          "kserve", "mlserver")),
+                         kNameOf);
 
 }  // namespace
 }  // namespace saferl::services

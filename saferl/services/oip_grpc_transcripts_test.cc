@@ -133,7 +133,8 @@ bool Same(const std::string& want, const std::string& got, size_t json) {
   return want.substr(a) == got.substr(b);
 }
 
-class Transcripts : public testing::TestWithParam<const char*> {
+/// The stores, and the client whose exchanges were recorded.
+class Transcripts : public testing::TestWithParam<std::tuple<const char*, const char*>> {
  protected:
   void SetUp() override {
     const Status started = server_.Start();
@@ -207,17 +208,18 @@ class Transcripts : public testing::TestWithParam<const char*> {
     }
   }
 
-  OipServer server_;
+  OipServer server_{std::get<0>(GetParam())};
   App* app_ = nullptr;
   std::shared_ptr<grpc::Channel> channel_;
 };
 
 TEST_P(Transcripts, AreAnsweredAsRecorded) {
+  const char* client = std::get<1>(GetParam());
   const std::vector<Exchange> all =
-      ReadTranscript(Cat(SAFERL_SOURCE_DIR, "/tests/oip/", GetParam(), ".txt"));
+      ReadTranscript(Cat(SAFERL_SOURCE_DIR, "/tests/oip/", client, ".txt"));
   ASSERT_GE(all.size(), 6u);
   for (const Exchange& e : all) {
-    SCOPED_TRACE(Cat(GetParam(), ".txt:", e.line));
+    SCOPED_TRACE(Cat(client, ".txt:", e.line));
     ASSERT_TRUE(e.status != 0 || e.code >= 0) << "an exchange without an expectation";
     if (e.rpc.empty()) {
       ReplayHttp(e);
@@ -227,10 +229,15 @@ TEST_P(Transcripts, AreAnsweredAsRecorded) {
   }
 }
 
+constexpr auto kNameOf = [](const auto& test) {
+  return Cat(std::get<0>(test.param), "_", std::get<1>(test.param));
+};
 INSTANTIATE_TEST_SUITE_P(Oip, Transcripts,
-                         testing::Values("triton_http", "triton_http_aio", "triton_grpc", "kserve",
-                                         "mlserver", "perf_analyzer"),
-                         [](const auto& test) { return std::string(test.param); });
+                         testing::Combine(testing::ValuesIn(kBackends),
+                                          testing::Values("triton_http", "triton_http_aio",
+                                                          "triton_grpc", "kserve", "mlserver",
+                                                          "perf_analyzer")),
+                         kNameOf);
 
 TEST(TranscriptNumbers, DifferInTheLastDigitsOnly) {
   EXPECT_TRUE(Same(R"({"a":0.1234567,"n":7})", R"({"a":0.1234568,"n":7})", 99));

@@ -26,7 +26,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Optional;
 
-constexpr double kTimeoutS = 0.3;
+constexpr double kTimeoutS = 0.6;
 constexpr double kPatienceS = 20;
 
 std::unique_ptr<Cache> Open(CacheOptions options) {

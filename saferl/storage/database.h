@@ -5,8 +5,8 @@
 // Durability: when Execute or Transact returns OK, what was written survives kill -9 and power cut.
 // Concurrency: safe from any thread. Writes of many threads share commits (group commit).
 // Errors: kAlreadyExists (unique), kFailedPrecondition (foreign key, check, not null), kAborted
-// (serialization; Transact retries it first), kUnavailable (server away, breaker open, disk full:
-// nothing written), kDeadlineExceeded (the wait for a connection or the writer: nothing written),
+// (serialization; Transact retries it first), kUnavailable (server away, breaker open, disk full,
+// or the wait for a connection, the writer or a statement was too long: nothing written),
 // kInvalidArgument (the SQL or a parameter), kDataLoss (the file is damaged), kUnknown (the server
 // went away during the commit: written or not). RT: no.
 // Source: SQLite's WAL mode with synchronous=FULL; PostgreSQL's SERIALIZABLE.
@@ -77,7 +77,7 @@ class Database {
   }
   /// Transact, one at a time over every program that uses the same name.
   virtual Status TransactExclusively(std::string_view name, const Body& body) = 0;
-  /// Reachable and writable now; what is wrong otherwise. Costs a commit.
+  /// Reachable and writable now; what is wrong otherwise, within twice wait_s. Costs a commit.
   virtual Status Check() = 0;
   /// Reads everything and says what is damaged (kDataLoss). Costs a pass over the data.
   virtual Status CheckIntegrity() = 0;

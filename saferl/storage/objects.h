@@ -42,6 +42,7 @@ struct ObjectsOptions {
   uint64_t part_bytes = 8 << 20;   ///< S3: multipart above this; S3 itself wants >= 5 MiB
   uint64_t max_bytes = 256 << 20;  ///< of one object
   double timeout_s = 30;           ///< S3: one request
+  double silence_s = 10;           ///< S3: no byte of it moves for this long: it has failed
   double patience_s = 10;          ///< S3: no attempt of a request begins later
 };
 StatusOr<std::unique_ptr<Objects>> OpenObjects(const ObjectsOptions& options);

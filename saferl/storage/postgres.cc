@@ -18,6 +18,7 @@
 namespace saferl::storage {
 namespace {
 
+constexpr double kForEver_s = 1e9;
 constexpr double kExclusiveLimit_s = 600;  ///< a statement of a migration
 
 class PostgresTransaction final : public Latched {
@@ -43,9 +44,9 @@ class Pool {
     std::unique_lock lock(mutex_);
     const auto free = [&] { return !idle_.empty() || used_ < options_.pool; };
     if (!returned_.wait_for(lock, std::chrono::duration<double>(options_.wait_s), free)) {
-      return absl::DeadlineExceededError(Cat("postgresql: none of ", options_.pool,
-                                             " connections was free for ", options_.wait_s,
-                                             " s; nothing was written; try again or raise pool"));
+      return absl::UnavailableError(Cat("postgresql: none of ", options_.pool,
+                                        " connections was free for ", options_.wait_s,
+                                        " s; nothing was written; try again or raise pool"));
     }
     ++used_;
     while (!idle_.empty()) {
@@ -60,10 +61,13 @@ class Pool {
   }
 
   void Give(std::unique_ptr<PostgresConnection> connection) {
-    if (connection && connection->broken()) connection.reset();
+    const bool lost = connection && connection->broken();
+    if (lost) connection.reset();
+    std::vector<std::unique_ptr<PostgresConnection>> suspect;  // closed without the lock
     const std::lock_guard lock(mutex_);
     --used_;
     if (connection) idle_.push_back(std::move(connection));
+    if (lost) suspect.swap(idle_);  // else each of them would be waited for in turn
     returned_.notify_one();
   }
 
@@ -171,7 +175,15 @@ class Postgres final : public Database {
 
   Status Check() override {
     // A transaction number is written down: a whole commit.
-    Status written = Execute("SELECT CAST(pg_current_xact_id() AS text)", {}).status();
+    Status written = Repeat([&](PostgresConnection& connection) -> Status {
+      connection.SetPatience(options_.wait_s);
+      const Status status =
+          connection.RunAndCommit("SELECT CAST(pg_current_xact_id() AS text)", {}).status();
+      if (!status.ok()) connection.Rollback();
+      connection.SetPatience(kForEver_s);
+      return status;
+    });
+    if (absl::IsUnknown(written)) return absl::UnavailableError(written.message());
     if (!absl::IsInvalidArgument(written)) return written;
     return absl::UnavailableError(
         Cat(written.message(), "; the server only reads: connect to the primary"));

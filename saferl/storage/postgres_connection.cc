@@ -172,6 +172,8 @@ class Connection final : public PostgresConnection {
         .status();
   }
 
+  void SetPatience(double seconds) override { patience_s_ = seconds; }
+
   bool Alive() override {
     // Nobody was asked anything: what can be read is a farewell or the end of the stream.
     pollfd waiting{PQsocket(handle_.get()), POLLIN, 0};
@@ -235,7 +237,7 @@ class Connection final : public PostgresConnection {
   /// A pipeline with its deadline, and BEGIN where one is due.
   Status Start() {
     if (broken_) return Lost("the connection is lost");
-    deadline_ = Deadline::After(FromSeconds(limit_s_ + wait_s_));
+    deadline_ = Deadline::After(FromSeconds(AnswerLimit()));
     silent_ = 0;
     sent_ = 0;
     prepared_.clear();
@@ -419,7 +421,8 @@ class Connection final : public PostgresConnection {
                                       why, "; it is tried again with the next call"));
   }
 
-  Status TimedOut() { return Lost(Cat("no answer for ", limit_s_ + wait_s_, " s")); }
+  double AnswerLimit() const { return std::min(limit_s_ + wait_s_, patience_s_); }
+  Status TimedOut() { return Lost(Cat("no answer for ", AnswerLimit(), " s")); }
 
   /// What a failure during a commit means: the server may have written all of it.
   Status Uncertain(Status status) const {
@@ -429,7 +432,7 @@ class Connection final : public PostgresConnection {
   }
 
   const std::string password_;
-  double limit_s_;
+  double limit_s_, patience_s_ = 1e9;
   const double wait_s_;
   Handle handle_;
   std::unordered_map<std::string, std::string> statements_;  ///< text and types -> name

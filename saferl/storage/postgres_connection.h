@@ -39,6 +39,8 @@ class PostgresConnection {
 
   /// How long one statement may take from now on.
   virtual Status SetLimit(double seconds) = 0;
+  /// How long an answer is waited for at most, whatever the limit: of this side alone.
+  virtual void SetPatience(double seconds) = 0;
   /// Looks, without a round trip, whether the server has closed an idle connection.
   virtual bool Alive() = 0;
   /// The server does not answer any more: throw the connection away.

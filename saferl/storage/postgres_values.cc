@@ -91,9 +91,8 @@ constexpr CodeRow kCodes[] = {
     {"40001", absl::StatusCode::kAborted},           // serialization_failure
     {"40P01", absl::StatusCode::kAborted},           // deadlock_detected
     {"40003", absl::StatusCode::kUnknown},           // statement_completion_unknown
-    {"55P03", absl::StatusCode::kDeadlineExceeded},  // lock_not_available
-    {"57014", absl::StatusCode::kDeadlineExceeded},  // query_canceled: statement_timeout
-    {"57", absl::StatusCode::kUnavailable},          // shutdown, crash, starting up
+    {"55P03", absl::StatusCode::kUnavailable},       // lock_not_available
+    {"57", absl::StatusCode::kUnavailable},          // too slow, shutdown, crash, starting up
     {"53", absl::StatusCode::kUnavailable},          // disk full, memory, connections
     {"58", absl::StatusCode::kUnavailable},          // I/O outside of the server
     {"08P01", absl::StatusCode::kInvalidArgument},   // protocol_violation: parameters

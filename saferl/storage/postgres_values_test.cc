@@ -51,7 +51,7 @@ TEST(PostgresCode, TheLongerPrefixCounts) {
   EXPECT_EQ(PostgresCode("23503"), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(PostgresCode("40001"), absl::StatusCode::kAborted);
   EXPECT_EQ(PostgresCode("53100"), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(PostgresCode("57014"), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(PostgresCode("57014"), absl::StatusCode::kUnavailable);
   EXPECT_EQ(PostgresCode("57P01"), absl::StatusCode::kUnavailable);
   EXPECT_EQ(PostgresCode("25P03"), absl::StatusCode::kUnavailable);
   EXPECT_EQ(PostgresCode("25006"), absl::StatusCode::kInvalidArgument);

@@ -92,8 +92,8 @@ StatusOr<std::unique_ptr<S3Client>> S3Client::Create(const ObjectsOptions& optio
   if (options.access_key_id.empty()) return Bad("access_key_id", "empty; give the S3 key's id");
   if (options.secret_access_key.empty()) return Bad("secret_access_key", "empty; give the secret");
   if (options.part_bytes < 5 << 20) return Bad("part_bytes", "below S3's least, 5242880");
-  if (!(options.timeout_s > 0) || !(options.patience_s >= 0)) {
-    return Bad("timeout_s, patience_s", "not positive; give seconds");
+  if (!(options.timeout_s > 0) || !(options.silence_s > 0) || !(options.patience_s >= 0)) {
+    return Bad("timeout_s, silence_s, patience_s", "not positive; give seconds");
   }
   const std::string endpoint = options.endpoint.empty()
                                    ? Cat("https://s3.", options.region, ".amazonaws.com")
@@ -174,6 +174,7 @@ StatusOr<net::ClientResponse> S3Client::SendOnce(const Request& request,
   if (client == nullptr) {
     net::ClientOptions options;
     options.timeout_s = options_.timeout_s;
+    options.silence_s = options_.silence_s;
     options.connect_timeout_s = std::min(options.connect_timeout_s, options_.timeout_s);
     options.max_body_bytes = std::max<size_t>(options_.max_bytes, kMaxXmlBytes);
     options.ca_file = options_.ca_file;

@@ -78,7 +78,7 @@ class Readers {
   auto With(double wait_s, F&& use) -> decltype(use(std::declval<SqliteConnection&>())) {
     std::unique_lock lock(mutex_);
     if (!returned_.wait_for(lock, WaitOf(wait_s), [&] { return !idle_.empty(); })) {
-      return absl::DeadlineExceededError(
+      return absl::UnavailableError(
           Cat("sqlite: no reader was free for ", wait_s, " s; try again or raise pool"));
     }
     std::unique_ptr<SqliteConnection> connection = std::move(idle_.back());
@@ -139,7 +139,7 @@ class Sqlite final : public Database {
     const auto begun = [&] { return pending.state != Pending::State::kQueued; };
     if (!pending.moved.wait_for(lock, WaitOf(wait_s_), begun)) {
       std::erase(queue_, &pending);
-      return absl::DeadlineExceededError(
+      return absl::UnavailableError(
           Cat("sqlite: the writer was busy for ", wait_s_, " s; nothing was written; try again"));
     }
     pending.moved.wait(lock, [&] { return pending.state == Pending::State::kDone; });

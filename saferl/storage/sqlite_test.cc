@@ -19,9 +19,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <latch>
 #include <thread>
 
+#include "saferl/base/clock.h"
 #include "saferl/base/file.h"
 #include "saferl/base/text.h"
 #include "saferl/storage/database.h"
@@ -39,6 +41,7 @@ class SqliteTest : public ::testing::Test {
     directory_ = fs::temp_directory_path() / "saferl-sqlite-XXXXXX";
     ASSERT_NE(::mkdtemp(directory_.data()), nullptr);
     options_.url = "sqlite:" + directory_ + "/rows.db";
+    options_.wait_s = 30;  // a slow disk is no failure
   }
   void TearDown() override {
     database_.reset();
@@ -52,6 +55,26 @@ class SqliteTest : public ::testing::Test {
     ASSERT_TRUE(
         database_->Execute("CREATE TABLE IF NOT EXISTS kept (id bigint PRIMARY KEY, b bytea)")
             .ok());
+  }
+  /// With little patience, which is for what happens, not for making the table.
+  void OpenImpatient() {
+    ASSERT_NO_FATAL_FAILURE(Open());
+    database_.reset();
+    options_.wait_s = 0.05;
+    const Deadline deadline = Deadline::After(30 * kNanosPerSecond);
+    StatusOr<std::unique_ptr<Database>> opened;
+    do opened = OpenDatabase(options_);
+    while (!opened.ok() && !deadline.Passed());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    database_ = *std::move(opened);
+  }
+  /// Tries again while the machine is too busy to begin within the little patience.
+  static Status Soon(const std::function<Status()>& call) {
+    const Deadline deadline = Deadline::After(30 * kNanosPerSecond);
+    Status status;
+    do status = call();
+    while (absl::IsUnavailable(status) && !deadline.Passed());
+    return status;
   }
   Status Add(int64_t id, size_t bytes = 10) {
     return database_
@@ -144,23 +167,22 @@ TEST_F(SqliteTest, ParametersAreNumbered) {
 }
 
 TEST_F(SqliteTest, WhoWaitsTooLongForTheWriterHasWrittenNothing) {
-  options_.wait_s = 0.05;
-  ASSERT_NO_FATAL_FAILURE(Open());
+  ASSERT_NO_FATAL_FAILURE(OpenImpatient());
   std::latch begun(1), go(1);
   std::thread slow([&] {
-    EXPECT_EQ(database_->Transact([&](Transaction& t) -> Status {
+    const auto body = [&](Transaction& t) -> Status {
       begun.count_down();
       go.wait();
       return t.Execute("INSERT INTO kept (id) VALUES (1)").status();
-    }),
-              absl::OkStatus());
+    };
+    EXPECT_EQ(Soon([&] { return database_->Transact(body); }), absl::OkStatus());
   });
   begun.wait();
   const Status late = Add(2);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(late)) << late;
+  EXPECT_TRUE(absl::IsUnavailable(late)) << late;
   go.count_down();
   slow.join();
-  EXPECT_EQ(Add(3), absl::OkStatus());
+  EXPECT_EQ(Soon([&] { return Add(3); }), absl::OkStatus());
   EXPECT_EQ(AsInt(database_->Query("SELECT sum(id) FROM kept")->rows[0][0]), 4);
 }
 
@@ -213,8 +235,7 @@ TEST_F(SqliteTest, ATransactionWithinATransactionIsRefused) {
 }
 
 TEST_F(SqliteTest, AnotherProgramThatWritesIsWaitedForAndNamed) {
-  options_.wait_s = 0.05;
-  ASSERT_NO_FATAL_FAILURE(Open());
+  ASSERT_NO_FATAL_FAILURE(OpenImpatient());
   auto lock = FileLock::Open(directory_ + "/rows.db.lock");
   ASSERT_TRUE(lock.ok());
   ASSERT_EQ((*lock)->Acquire(1), absl::OkStatus());
@@ -222,7 +243,7 @@ TEST_F(SqliteTest, AnotherProgramThatWritesIsWaitedForAndNamed) {
   EXPECT_TRUE(absl::IsUnavailable(busy)) << busy;
   EXPECT_EQ(Count(), 0);  // reading goes on
   (*lock)->Release();
-  EXPECT_EQ(Add(1), absl::OkStatus());
+  EXPECT_EQ(Soon([&] { return Add(1); }), absl::OkStatus());
 }
 
 TEST_F(SqliteTest, OneThatIsTooLargeLeavesTheOthersOfItsGroup) {

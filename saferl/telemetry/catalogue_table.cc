@@ -46,6 +46,8 @@ constexpr MetricInfo kTable[] = {
     {"decisions", "saferl_decisions_kept_total", kCounter, "", "Decisions stored"},
     {"decisions", "saferl_decisions_dropped_total", kCounter, "",
      "Decisions not stored: the queue was full, or the database away"},
+    {"decisions", "saferl_latches_waiting", kGauge, "",
+     "Robots whose latched stop, or its acknowledgement, is not stored yet"},
     {"decisions", "saferl_control_streams", kGauge, "", "Open control streams"},
     {"decisions", "saferl_control_streams_silent_total", kCounter, "",
      "Control streams ended because their client was silent"},

@@ -41,6 +41,7 @@ struct Everything {
   BackupMetrics backup{metrics};
   BusinessMetrics business{metrics};
   DecisionMetrics decisions{metrics};
+  LatchMetrics latches{metrics};
   StreamMetrics streams{metrics};
   MonitorMetrics monitor{metrics};
   NotificationMetrics notified{metrics, "webhook"};

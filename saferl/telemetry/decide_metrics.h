@@ -1,6 +1,6 @@
 #pragma once
-// What decisions over the network count: kept decisions and control streams. Everything exists at 0
-// from the start. RT: recording yes, constructing no.
+// What decisions over the network count: kept decisions, latched stops and control
+// streams. Everything exists at 0 from the start. RT: recording yes, constructing no.
 
 #include "saferl/telemetry/metrics.h"
 
@@ -9,6 +9,11 @@ namespace saferl::telemetry {
 struct DecisionMetrics {
   explicit DecisionMetrics(Metrics& metrics);
   Counter &kept, &dropped;
+};
+
+struct LatchMetrics {
+  explicit LatchMetrics(Metrics& metrics);
+  Gauge& waiting;
 };
 
 struct StreamMetrics {

@@ -39,8 +39,7 @@ class ApiTest : public testing::TestWithParam<const char*>, protected ApiServer 
     return names;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Adapters, ApiTest, testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, ApiTest, testing::ValuesIn(kBackends), NameOfBackends);
 
 TEST_P(ApiTest, ARunIsBegunFollowedAndEndedOnce) {
   const std::string path = "/api/v1/experiments/" + Begin("a", 7);
@@ -151,9 +150,9 @@ TEST_P(ApiTest, WithoutAMonitorTheListOfAlertsIsEmptyAndSaysWhy) {
 TEST_P(ApiTest, TheConfigurationIsShownWithoutItsSecrets) {
   const auto shown = Get("/api/v1/configuration");
   ASSERT_EQ(shown.status, 200);
-  if (GetParam() == std::string("postgresql")) {
+  if (stores_.on_servers()) {
     EXPECT_THAT(shown.body, HasSubstr(R"("field":"database.password","value":"\"***\"")"));
-    EXPECT_THAT(shown.body, Not(HasSubstr(test_database_.options().password)));
+    EXPECT_THAT(shown.body, Not(HasSubstr(storage::testing::PostgresServer::kPassword)));
   }
   const Node one = Json(Get("/api/v1/configuration?field=inference.max_queue"));
   ASSERT_EQ(one.Find("fields")->items().size(), 1u);

@@ -16,7 +16,7 @@ constexpr const char* kStages[] = {"check",  "policy", "intent", "blend",
                                    "filter", "gate",   "record"};
 static_assert(std::size(kStages) == control::kNumStages);
 
-Status Bad(std::string text) { return absl::InvalidArgumentError(text); }
+Status Bad(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 /// At most as many as there is room for; every one finite.
 template <class List, class Array>
@@ -285,6 +285,13 @@ class Holder final : public ControlGrpc {
 };
 
 }  // namespace
+
+StatusOr<DecideRequest> ReadObservation(std::string_view bytes) {
+  v1::Observation observation;
+  if (!observation.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Bad("observation: not a saferl.v1.Observation; see control.proto");
+  return FromProto(observation);
+}
 
 std::unique_ptr<ControlGrpc> MakeControlGrpc(const StreamParts& parts) {
   return std::make_unique<Holder>(parts);

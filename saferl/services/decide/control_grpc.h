@@ -5,6 +5,7 @@
 // slows itself alone. Streams hold no thread while they wait. RT: no.
 
 #include <memory>
+#include <string_view>
 
 #include "saferl/services/decide/decide_stream.h"
 
@@ -19,6 +20,8 @@ class ControlGrpc {
   virtual ~ControlGrpc() = default;
   virtual grpc::Service* service() = 0;
 };
+/// A serialized saferl.v1.Observation as a request. Errors: kInvalidArgument naming the field.
+StatusOr<DecideRequest> ReadObservation(std::string_view bytes);
 /// What the parts point to must outlive it; it must outlive the port that serves it.
 std::unique_ptr<ControlGrpc> MakeControlGrpc(const StreamParts& parts);
 

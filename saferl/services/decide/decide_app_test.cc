@@ -4,42 +4,33 @@
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
 
 #include "saferl/base/file.h"
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/control/workload.h"
 #include "saferl/services/app.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 namespace {
 
 using testing::HasSubstr;
 
-class DecideAppTest : public testing::Test {
+class DecideAppTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "decide_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    auto app = App::Start(config, {"0.1.0", "abc"}, {});
+    ASSERT_TRUE(stores_.status().ok()) << stores_.status();
+    auto app = App::Start(stores_.config(), {"0.1.0", "abc"}, {});
     ASSERT_TRUE(app.ok()) << app.status();
     app_ = *std::move(app);
-  }
-  void TearDown() override {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
   }
   /// One request of a robot, in a file.
   std::string RequestFile(const std::string& type, const std::string& id) {
     const auto safety = safety::LoadSafetyModel(type);
     EXPECT_TRUE(safety.ok()) << safety.status();
     control::Workload workload((*safety)->robot);
-    const std::string path = Cat(folder_, "/", id, ".json");
+    const std::string path = Cat(stores_.folder(), "/", id, ".json");
     EXPECT_TRUE(
         WriteFileAtomic(path, EncodeDecideRequest(*(*safety)->robot, id, workload.Next())).ok());
     return path;
@@ -60,11 +51,12 @@ class DecideAppTest : public testing::Test {
     return Cat("http://127.0.0.1:", app_->inference_port(), path);
   }
 
-  std::string folder_;
+  const Backends stores_{GetParam()};
   std::unique_ptr<App> app_;
 };
+INSTANTIATE_TEST_SUITE_P(Stores, DecideAppTest, testing::ValuesIn(kBackends), NameOfBackends);
 
-TEST_F(DecideAppTest, OneCurlGivesADecisionOfEveryRobot) {
+TEST_P(DecideAppTest, OneCurlGivesADecisionOfEveryRobot) {
   for (const char* type : {"wheelchair", "arm7", "exoskeleton"}) {
     const std::string answer = Curl(Cat(Url("/inference"), " -d @", RequestFile(type, type)));
     ASSERT_TRUE(answer.ends_with(" 200")) << answer;
@@ -74,16 +66,16 @@ TEST_F(DecideAppTest, OneCurlGivesADecisionOfEveryRobot) {
     EXPECT_EQ(json->Find("command")->Find("valid_for_ns")->AsInt64().value_or(0) > 0, true);
     EXPECT_FALSE(json->Find("margins")->entries().empty());
   }
-  const std::string again = Curl(Cat(Url("/inference"), " -d @", folder_, "/arm7.json"));
+  const std::string again = Curl(Cat(Url("/inference"), " -d @", stores_.folder(), "/arm7.json"));
   EXPECT_THAT(again, HasSubstr(R"("mode":"controlled_stop","reason":"clock_backward")"));
 }
 
-TEST_F(DecideAppTest, ABatchAnswersEachRobotAndAFaultOfOneIsItsOwn) {
+TEST_P(DecideAppTest, ABatchAnswersEachRobotAndAFaultOfOneIsItsOwn) {
   const auto chair = ReadFile(RequestFile("wheelchair", "a"));
   const auto arm = ReadFile(RequestFile("arm7", "b"));
   std::string tank = *arm;
   tank.replace(tank.find("arm7"), 4, "tank").replace(tank.find("\"b\""), 3, "\"c\"");
-  const std::string path = folder_ + "/batch.json";
+  const std::string path = stores_.folder() + "/batch.json";
   ASSERT_TRUE(
       WriteFileAtomic(path, Cat(R"({"requests":[)", *chair, ",", tank, ",", *arm, "]}")).ok());
   const std::string answer = Curl(Cat(Url("/inference/batch"), " -d @", path));
@@ -97,7 +89,7 @@ TEST_F(DecideAppTest, ABatchAnswersEachRobotAndAFaultOfOneIsItsOwn) {
   EXPECT_EQ(decisions[2].Find("robot")->text(), "b");
 }
 
-TEST_F(DecideAppTest, ErrorsAreProblemsAndTheDocumentNamesTheRoutes) {
+TEST_P(DecideAppTest, ErrorsAreProblemsAndTheDocumentNamesTheRoutes) {
   const std::string bad = Curl(Cat(Url("/inference"), " -d '{\"robot\":\"a\",\"tyqe\":\"arm7\"}'"));
   EXPECT_THAT(bad, HasSubstr("tyqe: unknown; did you mean 'type'?"));
   EXPECT_TRUE(bad.ends_with(" 400")) << bad;
@@ -108,7 +100,7 @@ TEST_F(DecideAppTest, ErrorsAreProblemsAndTheDocumentNamesTheRoutes) {
     EXPECT_NE(document->Find("paths")->Find(path), nullptr) << path;
 }
 
-TEST_F(DecideAppTest, ControlStreamsServeClientsOfOthers) {
+TEST_P(DecideAppTest, ControlStreamsServeClientsOfOthers) {
   const std::string root = SAFERL_SOURCE_DIR;
   const std::string request = RequestFile("wheelchair", "a");
   const std::string output = Run(Cat(

@@ -25,6 +25,7 @@ std::string Batched(std::string_view item_schema, std::string_view name, int mos
 DecideService::DecideService(DecideOptions options, const ModelHost* models,
                              telemetry::Metrics* metrics)
     : options_(std::move(options)),
+      watches_(options_.watches),
       sessions_(options_.sessions, models),
       stream_metrics_(*metrics),
       stream_pool_(options_.stream_threads, options_.stream_queue) {}
@@ -37,9 +38,23 @@ StatusOr<std::unique_ptr<DecideService>> DecideService::Open(DecideOptions optio
   service->database_ = database;
   SAFERL_ASSIGN_OR_RETURN(service->store_,
                           DecisionStore::Open(service->options_.store, database, metrics));
+  SAFERL_ASSIGN_OR_RETURN(service->latches_, LatchStore::Open(database, metrics));
   SAFERL_ASSIGN_OR_RETURN(service->idempotency_, Idempotency::Open(database));
   DecisionStore* store = service->store_.get();
-  service->sessions_.on_decision = [store](const Decided& decided) { store->Keep(decided); };
+  Watches* watches = &service->watches_;
+  service->sessions_.before_tick = [watches](const std::string& robot, control::TickInput* input) {
+    watches->Apply(robot, input);
+  };
+  service->sessions_.on_decision = [store, watches](const Decided& decided) {
+    watches->Tell(decided);
+    store->Keep(decided);
+  };
+  LatchStore* latches = service->latches_.get();
+  service->sessions_.Restore(latches->loaded());
+  service->sessions_.on_latch = [latches](const std::string& robot,
+                                          std::optional<safety::Reason> reason) {
+    latches->Set(robot, reason);
+  };
   service->sessions_.on_frame =
       [store](const SessionInfo& session, uint64_t next, const control::TickModel& model,
               const control::TickData& data) { store->KeepFrame(session, next, model, data); };
@@ -117,6 +132,7 @@ void DecideService::AddRoutes(net::Router* router) {
   batch.handler = [this](const Request& request) { return Batch(request); };
   router->Add(std::move(batch));
   AddStreamRoute(parts(), router);
+  watches_.AddRoute(router);
 }
 
 }  // namespace saferl::services

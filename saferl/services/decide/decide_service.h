@@ -14,7 +14,9 @@
 #include "saferl/services/decide/control_grpc.h"
 #include "saferl/services/decide/decide_stream.h"
 #include "saferl/services/decide/decision_store.h"
+#include "saferl/services/decide/latch_store.h"
 #include "saferl/services/decide/sessions.h"
+#include "saferl/services/decide/watches.h"
 #include "saferl/telemetry/metrics.h"
 
 namespace saferl::services {
@@ -25,6 +27,7 @@ struct DecideOptions {
   int stream_threads = 2, stream_queue = 256;
   double most_wait_s = 0.25;
   DecisionStoreOptions store;
+  WatchOptions watches;
 };
 
 class DecideService {
@@ -42,6 +45,8 @@ class DecideService {
   std::unique_ptr<ControlGrpc> Grpc() { return MakeControlGrpc(parts()); }
   Sessions& sessions() { return sessions_; }
   DecisionStore& store() { return *store_; }
+  LatchStore& latches() { return *latches_; }
+  Watches& watches() { return watches_; }
   Idempotency& idempotency() { return *idempotency_; }
 
  private:
@@ -54,6 +59,8 @@ class DecideService {
   const DecideOptions options_;
   storage::Database* database_ = nullptr;
   std::unique_ptr<DecisionStore> store_;
+  std::unique_ptr<LatchStore> latches_;
+  Watches watches_;
   std::unique_ptr<Idempotency> idempotency_;
   Sessions sessions_;
   telemetry::StreamMetrics stream_metrics_;

@@ -1,6 +1,8 @@
 #include "saferl/services/decide/decision_store.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <type_traits>
 
 #include "saferl/base/clock.h"
@@ -20,7 +22,7 @@ using storage::Value;
 static_assert(std::is_trivially_copyable_v<control::TickData>, "a key frame is a copy of it");
 
 constexpr size_t kBatch = 512;
-constexpr int kAttempts = 3;
+constexpr double kFirstPause_s = 0.05, kMostPause_s = 1;
 
 constexpr storage::Migration kMigrations[] = {
     {1, "decisions",
@@ -68,6 +70,7 @@ DecisionStore::~DecisionStore() {
     stopping_ = true;
   }
   filled_.notify_all();
+  ended_.notify_all();
   if (writer_.joinable()) writer_.join();
 }
 
@@ -98,7 +101,7 @@ void DecisionStore::Flush() {
 }
 
 void DecisionStore::Write() {
-  for (;;) {
+  while (true) {
     std::vector<KeptDecision> batch;
     {
       std::unique_lock lock(mutex_);
@@ -109,21 +112,41 @@ void DecisionStore::Write() {
         queue_.pop_front();
       }
     }
-    Status status;
-    for (int attempt = 0; attempt < kAttempts; ++attempt)
-      if (status = Store(batch); status.ok()) break;
+    const Status status = StorePatiently(batch);
     if (status.ok()) {
       metrics_.kept.Add(batch.size());
     } else {
-      metrics_.dropped.Add(batch.size());
-      Log(LogLevel::kError, "decisions not stored",
-          {{"count", batch.size()}, {"why", Cat(status.message())}});
+      Drop(batch.size(), status);
     }
-    {
-      const std::lock_guard lock(mutex_);
-      done_ += batch.size();
+    const std::lock_guard lock(mutex_);
+    done_ += batch.size();
+    if (!status.ok() && stopping_) {  // no time to try each of them
+      if (!queue_.empty()) Drop(queue_.size(), status);
+      done_ += queue_.size();
+      queue_.clear();
     }
     stored_.notify_all();
+  }
+}
+
+void DecisionStore::Drop(size_t count, const Status& why) {
+  metrics_.dropped.Add(count);
+  Log(LogLevel::kError, "decisions not stored", {{"count", count}, {"why", Cat(why.message())}});
+}
+
+/// Again and again while the database is away; what comes meanwhile waits in the queue.
+Status DecisionStore::StorePatiently(const std::vector<KeptDecision>& batch) {
+  for (int attempt = 0;; ++attempt) {
+    Status status = Store(batch);
+    const bool passing = absl::IsUnavailable(status) || absl::IsUnknown(status) ||
+                         absl::IsAborted(status) || absl::IsDeadlineExceeded(status);
+    if (status.ok() || !passing) return status;
+    if (attempt == 0)
+      Log(LogLevel::kWarning, "decisions wait for the database", {{"why", Cat(status.message())}});
+    const double pause_s = std::min(kMostPause_s, kFirstPause_s * std::pow(2, attempt));
+    std::unique_lock lock(mutex_);
+    if (ended_.wait_for(lock, std::chrono::duration<double>(pause_s), [&] { return stopping_; }))
+      return status;
   }
 }
 
@@ -140,7 +163,7 @@ Status DecisionStore::Store(const std::vector<KeptDecision>& batch) {
   for (const auto& [robot, count] : of_robot)
     if (since_pruned_[robot] + count >= std::max(1, options_.keep_per_robot / 10))
       prune.push_back(robot);
-  const Status stored = database_->Transact([&](storage::Transaction& t) -> Status {
+  Status stored = database_->Transact([&](storage::Transaction& t) -> Status {
     SAFERL_RETURN_IF_ERROR(
         t.ExecuteBatch("INSERT INTO decisions (id, robot, session, tick, at_ns, type, model, "
                        "version, mode, reason, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
@@ -219,10 +242,10 @@ void DecisionStore::KeepFrame(const SessionInfo& session, uint64_t next,
   frames_[session.id].push_back(std::move(frame));
   frame_order_.emplace_back(session.id, next);
   while (frame_order_.size() * sizeof(control::TickData) > options_.key_frame_bytes) {
-    const auto [id, tick] = frame_order_.front();
+    const auto [id, next_of] = frame_order_.front();
     frame_order_.pop_front();
     auto& of = frames_[id];
-    std::erase_if(of, [tick = tick](const auto& f) { return f->next == tick; });
+    std::erase_if(of, [at = next_of](const auto& f) { return f->next == at; });
     if (of.empty()) frames_.erase(id);
   }
 }

@@ -2,8 +2,9 @@
 // The last decisions of every robot, kept and replayable.
 //
 // Keep() takes a decision from the control path: it encodes it and leaves it in a bounded queue,
-// and never waits for the database. A writer thread stores what is there in one transaction; what
-// finds the queue full is dropped and counted. Of each robot the last `keep_per_robot` stay.
+// and never waits for the database. A writer thread stores what is there in one transaction, and
+// again until the database has it; what finds the queue full meanwhile, and what the end of the
+// process finds unstored, is dropped and counted. Of each robot the last `keep_per_robot` stay.
 // Replay: the Tick runs again from the last key frame before the decision (a copy of the Tick's
 // whole memory, taken every kKeyFrameTicks ticks and at every change of the model) through every
 // recorded input up to it, and each Decision is compared bit for bit. Key frames are of this
@@ -69,7 +70,7 @@ class DecisionStore {
   /// The Tick's memory before tick `next`.
   void KeepFrame(const SessionInfo& session, uint64_t next, const control::TickModel& model,
                  const control::TickData& data);
-  /// Waits until everything that Keep() took before is stored.
+  /// Waits until everything that Keep() took before is stored, for as long as the database is away.
   void Flush();
 
   /// Newest first, at most `limit`, after the one with that time and id.
@@ -77,6 +78,7 @@ class DecisionStore {
                                            std::optional<std::pair<int64_t, std::string>> after);
   StatusOr<KeptDecision> Get(const std::string& id);
   StatusOr<DecisionReplay> Replay(const std::string& id);
+  uint64_t kept() const { return metrics_.kept.Value(); }
   uint64_t dropped() const { return metrics_.dropped.Value(); }
 
  private:
@@ -88,14 +90,16 @@ class DecisionStore {
   DecisionStore(const DecisionStoreOptions& options, storage::Database* database,
                 telemetry::Metrics* metrics);
   void Write();
+  Status StorePatiently(const std::vector<KeptDecision>& batch);
   Status Store(const std::vector<KeptDecision>& batch);
+  void Drop(size_t count, const Status& why);
   StatusOr<std::shared_ptr<const Frame>> FrameFor(const std::string& session, uint64_t tick);
 
   const DecisionStoreOptions options_;
   storage::Database* database_;
   telemetry::DecisionMetrics metrics_;
   std::mutex mutex_;
-  std::condition_variable filled_, stored_;
+  std::condition_variable filled_, stored_, ended_;
   std::deque<KeptDecision> queue_;
   uint64_t taken_ = 0, done_ = 0;  ///< given to Keep(), and stored or given up
   bool stopping_ = false;

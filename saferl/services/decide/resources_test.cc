@@ -16,7 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 
-/// All of it on SQLite and on PostgreSQL.
 class ResourcesTest : public testing::TestWithParam<const char*>, protected ApiServer {
  protected:
   ResourcesTest() : ApiServer(GetParam()) {}
@@ -49,8 +48,7 @@ class ResourcesTest : public testing::TestWithParam<const char*>, protected ApiS
     return last;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Adapters, ResourcesTest, testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, ResourcesTest, testing::ValuesIn(kBackends), NameOfBackends);
 
 TEST_P(ResourcesTest, EveryDecisionReplaysBitForBit) {
   for (const char* type : {"wheelchair", "arm7", "exoskeleton"}) {
@@ -73,7 +71,7 @@ TEST_P(ResourcesTest, AChangedRecordIsFoundAndNamed) {
   const std::string session = last.substr(0, last.find('-'));
   auto kept = app_->decide().store().Get(Cat(session, "-7"));
   ASSERT_TRUE(kept.ok());
-  auto database = test_database_.Open();
+  auto database = stores_.OpenDatabase();
   ASSERT_TRUE(database.ok()) << database.status();
   const auto changed = [&](size_t at) {
     std::string record = kept->record;
@@ -225,43 +223,6 @@ TEST_P(ResourcesTest, SessionsAreMadeListedAndEnded) {
   EXPECT_EQ(Call(net::Method::kDelete, "/api/v1/sessions/a", "", old).status, 412);
   EXPECT_EQ(Call(net::Method::kDelete, "/api/v1/sessions/a").status, 204);
   EXPECT_EQ(Call(net::Method::kDelete, "/api/v1/sessions/a").status, 404);
-}
-
-class StoreTest : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Adapters, StoreTest, testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
-
-/// The same queries on both databases; and a queue that is full loses records, never time.
-TEST_P(StoreTest, KeepsListsAndDropsOnlyWhatFindsTheQueueFull) {
-  storage::testing::TestDatabase test(GetParam());
-  auto database = test.Open();
-  ASSERT_TRUE(database.ok()) << database.status();
-  telemetry::Metrics metrics;
-  ModelHost models(&metrics, 1 << 20);
-  auto store = DecisionStore::Open({.keep_per_robot = 100, .queue = 8}, database->get(), &metrics);
-  ASSERT_TRUE(store.ok()) << store.status();
-  Sessions sessions({}, &models);
-  sessions.on_decision = [&](const Decided& decided) { (*store)->Keep(decided); };
-  const auto safety = safety::LoadSafetyModel("exoskeleton");
-  control::Workload workload((*safety)->robot);
-  constexpr int kTicks = 400;
-  for (int i = 0; i < kTicks; ++i) {
-    DecideRequest request;
-    request.robot = "r";
-    request.type = "exoskeleton";
-    request.input = workload.Next();
-    request.counts = {4, 4, 4, 4, -1};
-    ASSERT_TRUE(sessions.Decide(request).ok());
-  }
-  (*store)->Flush();
-  DecisionFilter of_r;
-  of_r.robot = "r";
-  const auto listed = (*store)->List(of_r, 1000, std::nullopt);
-  ASSERT_TRUE(listed.ok()) << listed.status();
-  EXPECT_GT(listed->size(), 0u);
-  EXPECT_LE(listed->size(), kTicks - (*store)->dropped());
-  for (size_t i = 1; i < listed->size(); ++i)
-    EXPECT_LT((*listed)[i].tick, (*listed)[i - 1].tick) << "newest first";
 }
 
 }  // namespace

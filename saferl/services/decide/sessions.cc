@@ -1,6 +1,8 @@
 #include "saferl/services/decide/sessions.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 
 #include "saferl/base/clock.h"
@@ -10,10 +12,13 @@
 #include "saferl/control/tick_data.h"
 #include "saferl/control/tick_settings.h"
 #include "saferl/net/trace_context.h"
+#include "saferl/services/rollouts/seat.h"
 
 namespace saferl::services {
 namespace {
 
+constexpr const char* kChampion = "champion";
+constexpr double kRest = 1e-3;           // m/s, rad/s: below the drives' resolution
 constexpr size_t kMaxLatched = 100'000;  // robots that are remembered as stopped
 constexpr const char* kTightened[] = {"limits.max_state_age_ns",  "limits.max_people_age_ns",
                                       "limits.max_lidar_age_ns",  "limits.max_human_age_ns",
@@ -39,11 +44,35 @@ Status Tighten(const std::vector<std::pair<std::string, double>>& limits,
   return control::Validate(*model);
 }
 
+/// Neither moves nor was told to. An exoskeleton's commands are torques: it is held by them.
+bool AtRest(const robot::RobotModel& robot, const control::TickInput& input,
+            const robot::Joints& commanded) {
+  const bool told = robot.kind() != robot::Kind::kExoskeleton;
+  for (size_t i = 0; i < static_cast<size_t>(robot.n()); ++i) {
+    if (!(std::abs(input.observation.robot.qd[i]) <= kRest)) return false;
+    if (told && !(std::abs(commanded[i]) <= kRest)) return false;
+  }
+  return true;
+}
+
+int64_t NumberOf(const ServedModel* served) {
+  int64_t number = 0;
+  if (served != nullptr)
+    std::from_chars(served->version.data(), served->version.data() + served->version.size(),
+                    number);
+  return number;
+}
+
 Status Conflict(std::string_view robot, std::string_view field, std::string_view has,
                 std::string_view asked) {
   return absl::AbortedError(Cat(
       field, ": the session of robot '", robot, "' has '", has, "', not '", asked,
       "'; leave the field out, or end the session first (DELETE /api/v1/sessions/", robot, ")"));
+}
+
+std::optional<safety::Reason> LatchedFor(const safety::LatchData& latch) {
+  if (latch.mode != safety::Mode::kProtectiveStop) return std::nullopt;
+  return latch.reason;
 }
 
 }  // namespace
@@ -98,6 +127,11 @@ StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
     if (served == nullptr)
       return absl::NotFoundError(Cat("model: '", p.model, "' version '", p.version,
                                      "' is not loaded; GET /v2/models lists what is"));
+    if (served->policy == nullptr)
+      return absl::InvalidArgumentError(
+          Cat("model: '", p.model,
+              "' runs on ONNX Runtime, which a tick does not wait for; name a "
+              "package (saferl policy import makes one of a chain of layers)"));
   }
   SAFERL_ASSIGN_OR_RETURN(
       control::TickModel model,
@@ -114,6 +148,8 @@ StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
   info.created_ns = info.used_ns = WallNanos();
   auto session = std::make_shared<Session>(std::move(info), std::move(model), std::move(served));
   session->parameters_ = p;
+  const bool follows = p.version.empty() || p.version == kChampion;
+  if (seat_for && !p.model.empty() && follows) session->seat_ = seat_for(session->info_);
   return session;
 }
 
@@ -121,9 +157,8 @@ StatusOr<std::shared_ptr<Session>> Sessions::Make(const SessionParameters& p) {
 void Sessions::Retire(Session* session) {
   const std::lock_guard lock(session->mutex_);
   session->ended_ = true;
-  const safety::LatchData& latch = session->data_->latch;
-  if (latch.mode == safety::Mode::kProtectiveStop) {
-    latched_[session->info_.robot] = latch.reason;
+  if (const auto reason = LatchedFor(session->data_->latch)) {
+    latched_[session->info_.robot] = *reason;
   } else {
     latched_.erase(session->info_.robot);
   }
@@ -204,15 +239,42 @@ StatusOr<std::shared_ptr<Session>> Sessions::Get(const DecideRequest& request) {
   return absl::AbortedError("robot: its session is made and ended at the same time; try again");
 }
 
-/// With the session's lock: what its version or alias names now; true when that is another model.
-/// What was unloaded stays.
-bool Sessions::TakeModel(Session* session) const {
+/// With the session's lock: what its next tick runs; what is not loaded leaves things as they are.
+/// Where its rollout has taken a version back and the stable one is not here, the person alone.
+std::shared_ptr<const ServedModel> Sessions::Chosen(Session* session,
+                                                    const control::TickInput& input) const {
+  const SessionInfo& info = session->info_;
+  RolloutSeat::Choice choice;
+  if (session->seat_ != nullptr) {
+    choice = session->seat_->Choose(
+        Nanos(), AtRest(session->robot(), input, session->data_->filter.previous));
+  }
+  if (!choice.decided) {
+    auto now = models_->Find(info.model, info.version);
+    return now == nullptr ? session->served_ : now;
+  }
+  for (const int64_t number : {choice.version, choice.stable}) {
+    if (number == NumberOf(session->served_.get())) return session->served_;
+    if (number == 0) continue;
+    if (auto now = models_->Find(info.model, Cat(number)); now != nullptr) return now;
+  }
+  return nullptr;
+}
+
+/// With the session's lock: takes over what the next tick runs; true when that is another model.
+bool Sessions::TakeModel(Session* session, const control::TickInput& input) const {
   SessionInfo& info = session->info_;
   if (info.model.empty()) return false;
-  auto now = models_->Find(info.model, info.version);
-  if (now == nullptr || now == session->served_ || now == session->refused_) return false;
+  auto now = Chosen(session, input);
+  if (now == session->served_ || (now != nullptr && now == session->refused_)) return false;
+  if (now != nullptr && now->policy == nullptr) {
+    Log(LogLevel::kError, "model not taken over",
+        {{"robot", info.robot}, {"version", now->version}, {"why", "it runs on ONNX Runtime"}});
+    session->refused_ = std::move(now);
+    return false;
+  }
   control::TickModel next = session->model_;
-  next.policy = now->policy;
+  next.policy = now == nullptr ? nullptr : now->policy;
   if (const Status fits = control::Validate(next); !fits.ok()) {
     Log(LogLevel::kError, "model not taken over",
         {{"robot", info.robot}, {"version", now->version}, {"why", Cat(fits.message())}});
@@ -220,9 +282,9 @@ bool Sessions::TakeModel(Session* session) const {
     return false;
   }
   session->model_ = std::move(next);
-  session->data_->policy_id = control::PolicyId(now->policy.get());
-  info.served_version = now->version;
-  info.policy_sha256 = now->sha256;
+  session->data_->policy_id = control::PolicyId(session->model_.policy.get());
+  info.served_version = now == nullptr ? "" : now->version;
+  info.policy_sha256 = now == nullptr ? "" : now->sha256;
   session->served_ = std::move(now);
   return true;
 }
@@ -234,14 +296,20 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     auto decided = std::make_unique<Decided>();
     const std::lock_guard lock(session->mutex_);
     if (session->ended_) continue;  // between Get and the lock: the next one has its latch
-    const bool other_model = TakeModel(session.get());
+    const bool other_model = TakeModel(session.get(), request.input);
+    RolloutSeat* seat = session->seat_.get();
     SessionInfo& info = session->info_;
     if (on_frame && (other_model || info.ticks % kKeyFrameTicks == 0))
       on_frame(info, info.ticks + 1, session->model_, *session->data_);
     control::TickInput input = request.input;
     ++info.ticks;
     if (!request.has_sequence) input.sequence = info.ticks;
+    if (before_tick) before_tick(info.robot, &input);
+    if (seat != nullptr && seat->Offer(session->model_, *session->data_, input)) on_shadow();
+    const std::optional<safety::Reason> before = LatchedFor(session->data_->latch);
     control::Tick(session->model_, input, session->data_.get(), &decided->decision);
+    const std::optional<safety::Reason> after = LatchedFor(session->data_->latch);
+    if (on_latch && after != before) on_latch(info.robot, after);
     info.mode = decided->decision.command.mode;
     info.reason = decided->decision.command.reason;
     info.used_ns = WallNanos();
@@ -253,6 +321,7 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
                      info.id,
                      info.model,
                      info.served_version};
+    if (seat != nullptr) seat->Count(NumberOf(session->served_.get()), decided->decision);
     if (on_decision) on_decision(*decided);
     return decided;
   }

@@ -5,12 +5,14 @@
 //
 // Bounded: at most `max_sessions`; above it, and after `ttl_s` of silence, the longest unused goes.
 // A stop that is latched does not go with it: the robot's next session starts in that stop and
-// needs the person's acknowledgement, as if it had never ended. A session that starts while its
-// robot moves starts as saferl_rt does: nothing is proved yet, so the robot is told to stand still.
-// A model that is replaced or whose alias moves is taken over between two ticks; one that is
-// unloaded stays with the sessions that use it.
-// Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the session
-// was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
+// needs the person's acknowledgement, as if it had never ended; Restore() brings those of an
+// earlier process (latch_store.h). A session that starts while its robot moves starts as saferl_rt
+// does: nothing is proved yet, so the robot is told to stand still. A model that is replaced or
+// whose alias moves is taken over between two ticks; one that is unloaded stays with the sessions
+// that use it. While a rollout of the model is active, sessions that asked for no version or for
+// "champion" run what their seat says (rollouts/seat.h): a version that is taken back is gone with
+// the next tick. Errors: kInvalidArgument (type, model, limits, shapes), kNotFound, kAborted (the
+// session was made with other parameters), kResourceExhausted. Safe from any thread; ticks of
 // different robots run at the same time, of one robot one after the other. RT: the Tick is.
 
 #include <atomic>
@@ -18,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,8 @@
 #include "saferl/services/inference/model_host.h"
 
 namespace saferl::services {
+
+class RolloutSeat;  // rollouts/seat.h
 
 inline constexpr uint64_t kKeyFrameTicks = 256;
 
@@ -59,6 +64,7 @@ class Session {
   SessionParameters parameters_;
   control::TickModel model_;
   std::shared_ptr<const ServedModel> served_, refused_;
+  std::shared_ptr<RolloutSeat> seat_;  ///< where a rollout may decide which version it runs
   std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_;
   bool ended_ = false;
   int64_t used_ns_ = 0;  ///< monotonic; the table's lock
@@ -83,6 +89,8 @@ class Sessions {
   Sessions(SessionOptions options, const ModelHost* models)
       : options_(std::move(options)), models_(models) {}
 
+  /// Called before every tick, on its thread, with its input: must not wait.
+  std::function<void(const std::string& robot, control::TickInput* input)> before_tick;
   /// Called after every tick, on its thread: must not wait.
   std::function<void(const Decided&)> on_decision;
   /// Called before a session's first tick, every kKeyFrameTicks ticks and with every other model:
@@ -90,6 +98,18 @@ class Sessions {
   std::function<void(const SessionInfo&, uint64_t next, const control::TickModel&,
                      const control::TickData&)>
       on_frame;
+  /// A seat for a session that leaves its version to the registry; called when it is made.
+  std::function<std::shared_ptr<RolloutSeat>(const SessionInfo&)> seat_for;
+  /// A seat has a tick for the shadow; on the tick's thread: must not wait.
+  std::function<void()> on_shadow;
+  /// Called in the tick in which a robot's stop is latched, or (nullopt) acknowledged, on its
+  /// thread: must not wait.
+  std::function<void(const std::string& robot, std::optional<safety::Reason>)> on_latch;
+  /// Stops that were latched before this process. Before the first session.
+  void Restore(const std::map<std::string, safety::Reason, std::less<>>& latched) {
+    const std::lock_guard lock(mutex_);
+    latched_.insert(latched.begin(), latched.end());
+  }
 
   /// Finds or makes the robot's session and runs one tick.
   StatusOr<std::unique_ptr<Decided>> Decide(const DecideRequest& request);
@@ -116,7 +136,9 @@ class Sessions {
   bool IsSilent(const std::shared_ptr<Session>& session, int64_t now_ns) const;
   void EndSilentNow(int64_t now_ns);
   void Retire(Session* session);
-  bool TakeModel(Session* session) const;
+  bool TakeModel(Session* session, const control::TickInput& input) const;
+  std::shared_ptr<const ServedModel> Chosen(Session* session,
+                                            const control::TickInput& input) const;
 
   const SessionOptions options_;
   const ModelHost* models_;

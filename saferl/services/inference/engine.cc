@@ -58,10 +58,11 @@ Status TooLate(std::string_view why) {
 
 /// Rows of the input as far as its bytes go; whether they fit is checked later.
 int64_t RowsOf(const ServedModel& model, const InferRequest& request) {
-  const size_t row = static_cast<size_t>(model.input.shape.back()) * sizeof(float);
-  return request.inputs.empty()
-             ? 1
-             : std::max<int64_t>(1, static_cast<int64_t>(request.inputs[0].bytes.size() / row));
+  if (request.inputs.empty() || !HasRows(model.input)) return 1;
+  int64_t row = sizeof(float);
+  for (size_t i = 1; i < model.input.shape.size(); ++i)
+    row *= std::max<int64_t>(1, model.input.shape[i]);
+  return std::max<int64_t>(1, static_cast<int64_t>(request.inputs[0].bytes.size()) / row);
 }
 
 Status QueueFull(int most) {
@@ -104,6 +105,17 @@ bool Engine::Before::operator()(const std::unique_ptr<Job>& a,
   return a->arrival < b->arrival;
 }
 
+Engine::Sequence::Sequence(std::shared_ptr<const ServedModel> of, int64_t now_ns)
+    : model(std::move(of)), used_ns(now_ns) {
+  model->metrics->sequences.Add(1);
+  model->sequences.fetch_add(1, std::memory_order_relaxed);
+}
+
+Engine::Sequence::~Sequence() {
+  model->sequences.fetch_sub(1, std::memory_order_relaxed);
+  model->metrics->sequences.Add(-1);
+}
+
 void Engine::ForgetIdle(int64_t now_ns) {
   const auto idle = static_cast<int64_t>(options_.sequence_idle_s * 1e9);
   for (auto at = sequences_.begin(); at != sequences_.end();) {
@@ -120,10 +132,11 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
                                                                   bool end, const InferCall& call) {
   const int64_t now = Nanos();
   const std::pair<std::string, std::string> key{call.model, id};
+  StatusOr<std::shared_ptr<const ServedModel>> found = nullptr;
+  if (start) found = host_->Resolve(call.model, call.version);  // may load: not under the lock
   const std::lock_guard<std::mutex> lock(sequence_mutex_);
   if (start) {
-    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model,
-                            host_->Resolve(call.model, call.version));
+    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model, std::move(found));
     if (end) {
       sequences_.erase(key);
       return model;
@@ -133,7 +146,9 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
       return absl::ResourceExhaustedError(Cat(
           "sequence_id: ", options_.max_sequences,
           " sequences are open; end some, or let them idle for ", options_.sequence_idle_s, " s"));
-    sequences_[key] = {model, now};
+    sequences_.erase(key);
+    sequences_.emplace(std::piecewise_construct, std::forward_as_tuple(key),
+                       std::forward_as_tuple(model, now));
     return model;
   }
   const auto at = sequences_.find(key);
@@ -229,12 +244,14 @@ void Engine::Enter(std::unique_ptr<Job> job) {
       why = TooLate("the work before this request, and its own, take longer");
       handed = false;
     } else {
+      mine.model->metrics->queue_depth.Add(1);
       queue_.insert(std::move(job));
       if (handed) {
         ++computing_;
         ++handed_;
       } else if (static_cast<int>(queue_.size()) > options_.max_queue) {
         refused = std::move(queue_.extract(std::prev(queue_.end())).value());
+        refused->model->metrics->queue_depth.Add(-1);
         why = QueueFull(options_.max_queue);
       }
     }
@@ -252,6 +269,7 @@ StatusOr<InferResponse> Engine::Answer(Job* job) {
   const int64_t queued = job->queued_ns == 0 ? 0 : start - job->queued_ns;
   StatusOr<InferResponse> answer =
       Infer(*job->model, std::move(job->call.request), job->call.transport, queued);
+  if (!answer.ok()) return answer;  // says nothing of what an answer costs
   const int64_t cost = (Nanos() - start) / job->rows;
   std::atomic<int64_t>& known = job->rows == 1 ? job->model->cost_ns : job->model->row_cost_ns;
   const int64_t before = known.load(std::memory_order_relaxed);
@@ -273,6 +291,7 @@ std::vector<std::unique_ptr<Engine::Job>> Engine::Next(bool worker) {
       const bool cheap = cost <= kCallersNanos;
       if (batch.empty() ? !worker && !cheap : !cheap || next.model != batch[0]->model) break;
       batch.push_back(std::move(queue_.extract(queue_.begin()).value()));
+      batch.back()->model->metrics->queue_depth.Add(-1);
     }
     if (batch.empty()) {
       hand = !queue_.empty();

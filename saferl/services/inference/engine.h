@@ -90,9 +90,14 @@ class Engine {
     bool operator()(const std::unique_ptr<Job>& a, const std::unique_ptr<Job>& b) const;
   };
   using Queue = std::set<std::unique_ptr<Job>, Before>;
+  /// Counts itself in the gauge and holds its version in memory.
   struct Sequence {
-    std::shared_ptr<const ServedModel> model;
-    int64_t used_ns = 0;
+    Sequence(std::shared_ptr<const ServedModel> of, int64_t now_ns);
+    ~Sequence();
+    Sequence(const Sequence&) = delete;
+    Sequence& operator=(const Sequence&) = delete;
+    const std::shared_ptr<const ServedModel> model;
+    int64_t used_ns;
   };
 
   Status Prepare(Job* job);
@@ -116,7 +121,7 @@ class Engine {
   uint64_t arrivals_ = 0;
   Queue queue_;
   mutable std::mutex sequence_mutex_;
-  std::map<std::pair<std::string, std::string>, Sequence> sequences_;
+  std::map<std::pair<std::string, std::string>, Sequence> sequences_;  ///< model, id
   std::condition_variable wake_;
   int handed_ = 0;  ///< slots that no worker has taken yet
   bool stop_ = false;

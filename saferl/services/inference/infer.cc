@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 #include <span>
 
 #include "saferl/base/clock.h"
@@ -15,6 +16,24 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
+/// Every dimension as the model has it; where it has any size, 1 or more. A model of rows also
+/// takes one row without the rows' dimension.
+Status CheckOnnxShape(const TensorSpec& spec, const Tensor& input) {
+  std::vector<int64_t> shape = input.shape;
+  if (HasRows(spec) && shape.size() + 1 == spec.shape.size()) shape.insert(shape.begin(), 1);
+  bool fits = shape.size() == spec.shape.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i)
+    fits = shape[i] >= 1 && (spec.shape[i] < 0 || shape[i] == spec.shape[i]);
+  if (!fits)
+    return absl::InvalidArgumentError(Cat("input '", input.name, "': shape ",
+                                          ShapeText(input.shape), "; send ", ShapeText(spec.shape),
+                                          ", where -1 is any size"));
+  if (HasRows(spec) && shape[0] > kMaxRows)
+    return absl::InvalidArgumentError(
+        Cat("input '", input.name, "': ", shape[0], " rows; send 1 to ", kMaxRows));
+  return absl::OkStatus();
+}
+
 Status CheckRequest(const ServedModel& model, const InferRequest& request) {
   const auto bad = [](std::string text) { return absl::InvalidArgumentError(text); };
   if (request.inputs.size() != 1)
@@ -27,13 +46,14 @@ Status CheckRequest(const ServedModel& model, const InferRequest& request) {
   if (input.type != model.input.type)
     return bad(Cat("input '", input.name, "': datatype ", Name(input.type), "; send ",
                    Name(model.input.type)));
-  const int64_t n = model.input.shape.back();
+  if (model.session != nullptr) SAFERL_RETURN_IF_ERROR(CheckOnnxShape(model.input, input));
+  const int64_t n = model.input.shape.empty() ? 1 : model.input.shape.back();
   const bool one = input.shape.size() == 1 && input.shape[0] == n;
   const bool many = input.shape.size() == 2 && input.shape[1] == n;
-  if (!one && !many)
+  if (model.session == nullptr && !one && !many)
     return bad(Cat("input '", input.name, "': shape ", ShapeText(input.shape), "; send [", n,
                    "] or [rows, ", n, "]"));
-  if (many && (input.shape[0] < 1 || input.shape[0] > kMaxRows))
+  if (model.session == nullptr && many && (input.shape[0] < 1 || input.shape[0] > kMaxRows))
     return bad(Cat("input '", input.name, "': ", input.shape[0], " rows; send 1 to ", kMaxRows));
   for (const OutputWish& output : request.outputs) {
     if (output.name != model.output.name)
@@ -52,7 +72,35 @@ std::span<const float> Row(const std::string& bytes, size_t row, size_t n) {
   return {reinterpret_cast<const float*>(bytes.data()) + row * n, n};
 }
 
+Status ComputeOnnx(const ServedModel& model, const Tensor& input, Tensor* output) {
+  const bool row = HasRows(model.input) && input.shape.size() + 1 == model.input.shape.size();
+  std::vector<int64_t> shape = input.shape;
+  if (row) shape.insert(shape.begin(), 1);
+  SAFERL_RETURN_IF_ERROR(model.session->Run(Row(input.bytes, 0, input.bytes.size() / sizeof(float)),
+                                            shape, &output->bytes, &output->shape));
+  if (row && HasRows(model.output) && !output->shape.empty() && output->shape[0] == 1)
+    output->shape.erase(output->shape.begin());
+  output->name = model.output.name;
+  output->type = DataType::kFp32;
+  for (const float value : Row(output->bytes, 0, output->bytes.size() / sizeof(float))) {
+    if (!std::isfinite(value))
+      return absl::InvalidArgumentError(
+          Cat("input '", input.name,
+              "': the model's answer to it is not finite; send numbers that "
+              "it was made for"));
+  }
+  return absl::OkStatus();
+}
+
+/// How many rows a request that fits the model has.
+uint64_t RowsOf(const ServedModel& model, const std::vector<int64_t>& shape) {
+  return shape.size() == model.input.shape.size() && HasRows(model.input)
+             ? static_cast<uint64_t>(shape[0])
+             : 1;
+}
+
 Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
+  if (model.session != nullptr) return ComputeOnnx(model, input, output);
   const auto n_in = static_cast<size_t>(model.input.shape.back());
   const auto n_out = static_cast<size_t>(model.output.shape.back());
   const size_t rows = input.bytes.size() / (n_in * sizeof(float));
@@ -96,9 +144,7 @@ StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
   response.model_version = model.version;
   response.id = std::move(request.id);
   const int64_t end = Nanos();
-  const auto rows =
-      static_cast<uint64_t>(response.outputs[0].bytes.size() /
-                            (static_cast<size_t>(model.output.shape.back()) * sizeof(float)));
+  const uint64_t rows = RowsOf(model, request.inputs[0].shape);
   s.inference_count.fetch_add(rows, std::memory_order_relaxed);
   s.execution_count.fetch_add(1, std::memory_order_relaxed);
   s.success.Add(end - start + queue_ns);

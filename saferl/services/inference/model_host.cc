@@ -33,8 +33,12 @@ Status CheckName(std::string_view what, std::string_view text) {
       Cat(what, ": '", text.substr(0, 80), "' is not 1 to 128 of A-Z a-z 0-9 . _ -; rename it"));
 }
 
+/// Of a model that has not computed yet: above what a connection's thread takes on itself.
+constexpr int64_t kUnknownCost_ns = 1'000'000;
+
 /// What one row takes, so that the first request is already judged by it.
 int64_t MeasureRow(const ServedModel& model) {
+  if (model.policy == nullptr) return kUnknownCost_ns;
   const std::vector<float> row(static_cast<size_t>(model.input.shape.back()), 0.0F);
   std::vector<float> action(static_cast<size_t>(model.output.shape.back()));
   policy::PolicyScratch scratch;
@@ -47,27 +51,14 @@ int64_t MeasureRow(const ServedModel& model) {
   return best;
 }
 
-StatusOr<std::shared_ptr<ServedModel>> MakeServed(const std::string& name,
-                                                  const std::string& version,
-                                                  std::string_view package,
-                                                  telemetry::Metrics* metrics) {
-  const int64_t start = Nanos();
-  SAFERL_ASSIGN_OR_RETURN(policy::PolicySpec spec,
-                          policy::DecodePackage(package, Cat(name, " version ", version)));
-  auto model = std::make_shared<ServedModel>();
-  model->name = name;
-  model->version = version;
-  model->sha256 = Sha256Hex(package);
+Status ReadPackage(std::string_view bytes, const std::string& source, ServedModel* model) {
+  SAFERL_ASSIGN_OR_RETURN(policy::PolicySpec spec, policy::DecodePackage(bytes, source));
   model->platform = "saferl_policy";
+  model->backend = "saferl";
   model->input = {"observation", DataType::kFp32, {-1, spec.n_obs()}};
   model->output = {"action", DataType::kFp32, {-1, spec.n_act()}};
-  model->bytes = package.size();
   SAFERL_ASSIGN_OR_RETURN(model->policy, policy::Policy::Create(std::move(spec)));
-  model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics, name, version);
-  model->metrics->Loaded(model->sha256, "fp32", 1e-9 * static_cast<double>(Nanos() - start));
-  model->used_ns = Nanos();
-  model->cost_ns = MeasureRow(*model);
-  return model;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -84,9 +75,45 @@ bool IsModelName(std::string_view text) {
          });
 }
 
-Status ModelHost::MakeRoom(uint64_t bytes, uint64_t budget, Table* table) {
+Status ModelHost::ReadOnnx(std::string_view bytes, const std::string& source, ServedModel* model) {
+  if (onnx_ == nullptr) {
+    SAFERL_ASSIGN_OR_RETURN(onnx_, policy::OnnxRuntime::Load(onnx_options_));
+  }
+  model->platform = "onnxruntime_onnx";
+  model->backend = "onnxruntime";
+  SAFERL_ASSIGN_OR_RETURN(model->session, onnx_->Open(bytes, source));
+  const auto spec = [](const policy::OnnxPort& port) {
+    return TensorSpec{port.name, DataType::kFp32, port.shape};
+  };
+  model->input = spec(model->session->input());
+  model->output = spec(model->session->output());
+  return absl::OkStatus();
+}
+
+StatusOr<std::shared_ptr<ServedModel>> ModelHost::MakeServed(const std::string& name,
+                                                             const std::string& version,
+                                                             std::string_view bytes,
+                                                             ModelFormat format) {
+  const int64_t start = Nanos();
+  auto model = std::make_shared<ServedModel>();
+  model->name = name;
+  model->version = version;
+  model->sha256 = Sha256Hex(bytes);
+  model->bytes = bytes.size();
+  const std::string source = Cat(name, " version ", version);
+  SAFERL_RETURN_IF_ERROR(format == ModelFormat::kOnnx ? ReadOnnx(bytes, source, model.get())
+                                                      : ReadPackage(bytes, source, model.get()));
+  model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics_, name, version);
+  model->metrics->Loaded(model->sha256, "fp32", 1e-9 * static_cast<double>(Nanos() - start));
+  model->used_ns = Nanos();
+  model->cost_ns = MeasureRow(*model);
+  return model;
+}
+
+Status ModelHost::MakeRoom(const ServedModel& coming, uint64_t budget, Table* table) {
+  const uint64_t bytes = coming.bytes;
   if (bytes > budget)
-    return absl::ResourceExhaustedError(Cat("package of ", bytes,
+    return absl::ResourceExhaustedError(Cat("model of ", bytes,
                                             " bytes is larger than MODEL_CACHE_SIZE, ", budget,
                                             " bytes; raise it"));
   while (true) {
@@ -95,11 +122,18 @@ Status ModelHost::MakeRoom(uint64_t bytes, uint64_t budget, Table* table) {
     std::string oldest;
     int64_t oldest_ns = INT64_MAX;
     for (auto& [name, model] : *table) {
+      std::string newest = name == coming.name ? coming.version : "";
+      for (const auto& [version, served] : model.versions) {
+        if (newest.empty() || OlderVersion(newest, version)) newest = version;
+      }
+      if (model.aliases.contains(kChampion)) newest.clear();
       for (const auto& [version, served] : model.versions) {
         used += served->bytes;
         const bool aliased = std::any_of(model.aliases.begin(), model.aliases.end(),
                                          [&v = version](const auto& a) { return a.second == v; });
-        if (aliased || served->used_ns >= oldest_ns) continue;
+        const bool held = aliased || version == newest || model.pinned.contains(version) ||
+                          served->sequences.load(std::memory_order_relaxed) > 0;
+        if (held || served->used_ns >= oldest_ns) continue;
         oldest_ns = served->used_ns;
         holder = &model;
         oldest = version;
@@ -107,26 +141,28 @@ Status ModelHost::MakeRoom(uint64_t bytes, uint64_t budget, Table* table) {
     }
     if (used + bytes <= budget) return absl::OkStatus();
     if (holder == nullptr)
-      return absl::ResourceExhaustedError(
-          Cat("MODEL_CACHE_SIZE of ", budget,
-              " bytes is full of versions with an alias; unload one or raise it"));
+      return absl::ResourceExhaustedError(Cat(
+          "MODEL_CACHE_SIZE of ", budget,
+          " bytes is full of versions in use (aliases, rollouts, sequences, the newest); unload "
+          "one or raise it"));
     holder->versions.erase(oldest);
+    holder->evicted.insert(oldest);
   }
 }
 
-Status ModelHost::Load(const std::string& name, const std::string& version,
-                       std::string_view package) {
+Status ModelHost::Load(const std::string& name, const std::string& version, std::string_view bytes,
+                       ModelFormat format) {
   SAFERL_RETURN_IF_ERROR(CheckName("model", name));
   SAFERL_RETURN_IF_ERROR(CheckName("version", version));
   const std::lock_guard<std::mutex> lock(change_);
   Table next = *table();
-  StatusOr<std::shared_ptr<ServedModel>> served = MakeServed(name, version, package, metrics_);
+  StatusOr<std::shared_ptr<ServedModel>> served = MakeServed(name, version, bytes, format);
   Status status = served.status();
   Model& model = next[name];
   if (status.ok()) {
     const auto before = model.versions.find(version);
     if (before != model.versions.end()) model.versions.erase(before);
-    status = MakeRoom((*served)->bytes, budget_bytes_, &next);
+    status = MakeRoom(**served, budget_bytes_, &next);
   }
   if (!status.ok()) {
     Table kept = *table();
@@ -135,6 +171,7 @@ Status ModelHost::Load(const std::string& name, const std::string& version,
     return status;
   }
   model.failed.erase(version);
+  model.evicted.erase(version);
   model.versions[version] = *std::move(served);
   Publish(std::move(next));
   return absl::OkStatus();
@@ -149,6 +186,7 @@ Status ModelHost::LoadAll(const std::string& name, ModelSource* source) {
   const Model old = model;
   model.versions.clear();
   model.failed.clear();
+  model.evicted.clear();
   std::vector<std::shared_ptr<ServedModel>> fresh;
   for (const std::string& version : wanted) {
     SAFERL_RETURN_IF_ERROR(CheckName("version", version));
@@ -158,13 +196,14 @@ Status ModelHost::LoadAll(const std::string& name, ModelSource* source) {
       model.versions[version] = before->second;
       continue;
     }
-    SAFERL_ASSIGN_OR_RETURN(fresh.emplace_back(), MakeServed(name, version, package, metrics_));
+    SAFERL_ASSIGN_OR_RETURN(fresh.emplace_back(),
+                            MakeServed(name, version, package, source->format()));
   }
   std::erase_if(model.aliases, [&](const auto& alias) {
     return std::find(wanted.begin(), wanted.end(), alias.second) == wanted.end();
   });
   for (std::shared_ptr<ServedModel>& served : fresh) {
-    SAFERL_RETURN_IF_ERROR(MakeRoom(served->bytes, budget_bytes_, &next));
+    SAFERL_RETURN_IF_ERROR(MakeRoom(*served, budget_bytes_, &next));
     model.versions[served->version] = std::move(served);
   }
   Publish(std::move(next));
@@ -179,7 +218,9 @@ Status ModelHost::Unload(const std::string& name, const std::string& version) {
   if (version.empty()) {
     next.erase(model);
   } else {
-    if (model->second.versions.erase(version) + model->second.failed.erase(version) == 0)
+    if (model->second.versions.erase(version) + model->second.failed.erase(version) +
+            model->second.evicted.erase(version) ==
+        0)
       return absl::NotFoundError(Cat("model '", name, "' version '", version, "' is not loaded"));
     std::erase_if(model->second.aliases,
                   [&](const auto& alias) { return alias.second == version; });
@@ -207,6 +248,22 @@ Status ModelHost::SetAlias(const std::string& name, const std::string& alias,
   return absl::OkStatus();
 }
 
+void ModelHost::Pin(const std::string& name, std::set<std::string> versions) {
+  const std::lock_guard<std::mutex> lock(change_);
+  const std::shared_ptr<const Table> now = table();
+  const auto model = now->find(name);
+  if (model == now->end() || std::ranges::equal(model->second.pinned, versions)) return;
+  Table next = *now;
+  next[name].pinned = {versions.begin(), versions.end()};
+  Publish(std::move(next));
+}
+
+std::string ModelHost::Evicted(std::string_view name, std::string_view version) const {
+  const std::shared_ptr<const Table> all = table();
+  const auto model = all->find(name);
+  return model != all->end() && model->second.evicted.contains(version) ? std::string(version) : "";
+}
+
 std::shared_ptr<const ServedModel> ModelHost::Find(std::string_view name,
                                                    std::string_view version) const {
   const std::shared_ptr<const Table> all = table();
@@ -230,6 +287,11 @@ StatusOr<std::shared_ptr<const ServedModel>> ModelHost::Resolve(std::string_view
                                                                 std::string_view version) const {
   std::shared_ptr<const ServedModel> found = Find(name, version);
   if (found != nullptr) return found;
+  if (const std::string evicted = Evicted(name, version); reload_ && !evicted.empty()) {
+    SAFERL_RETURN_IF_ERROR(reload_(std::string(name), evicted));
+    found = Find(name, version);
+    if (found != nullptr) return found;
+  }
   if (!HasModel(name))
     return absl::NotFoundError(Cat("model '", JsonEscape(name.substr(0, 128)),
                                    "' is not loaded; the repository index lists what is"));
@@ -285,15 +347,18 @@ std::vector<IndexEntry> ModelHost::Index() const {
   std::vector<IndexEntry> index;
   for (const auto& [name, model] : *all) {
     for (const auto& [version, served] : model.versions) {
-      IndexEntry entry{name, version, "READY", "", {}};
+      IndexEntry entry{name, version, "READY", "", {}, false};
       for (const auto& [alias, target] : model.aliases) {
         if (target == version) entry.aliases.push_back(alias);
       }
       index.push_back(std::move(entry));
     }
+    for (const std::string& version : model.evicted)
+      index.push_back(
+          {name, version, "UNAVAILABLE", "evicted; a request loads it again", {}, true});
     for (const auto& [version, why] : model.failed) {
       if (!model.versions.contains(version))
-        index.push_back({name, version, "UNAVAILABLE", why, {}});
+        index.push_back({name, version, "UNAVAILABLE", why, {}, false});
     }
   }
   return index;

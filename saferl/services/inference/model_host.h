@@ -4,23 +4,31 @@
 // alias swap one pointer, so that a request sees either the old state or the new one, and what runs
 // on an old version finishes on it.
 //
-// A version is ready only after its package's digest and golden vectors were verified; a failed
-// load leaves what was served before. Versions are texts of [A-Za-z0-9._-]; without a version the
-// alias "champion" decides, else the newest (numbers by value). Memory: at most `budget_bytes` of
-// packages; above it, versions without an alias that were not used for the longest time go first.
-// Errors: kInvalidArgument (package, names), kNotFound, kResourceExhausted (budget). Safe from any
-// thread; Find() takes no lock that a load holds. RT: no (the control path has its own policy).
+// A version is a package (our kernels) or an ONNX model, which ONNX Runtime computes: its library
+// is loaded with the first of them, so that who has none spends nothing on it. A version is ready
+// only after its package's digest and golden vectors were verified; a failed load leaves what was
+// served before. Versions are texts of [A-Za-z0-9._-]; without a version the alias "champion"
+// decides, else the newest (numbers by value). Memory: at most `budget_bytes` of models; above it,
+// versions that were not used for the longest time are evicted first, never those with an alias, of
+// a rollout, with a sequence that goes on, or the newest of a model without a champion. An evicted
+// version is loaded again by the request that asks for it (Resolve); Find, which is what control
+// uses, never loads. Errors: kInvalidArgument (package, names), kNotFound, kResourceExhausted
+// (budget). Safe from any thread; Find() takes no lock that a load holds. RT: no (the control path
+// has its own policy).
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "saferl/base/status.h"
+#include "saferl/policy/onnx_runtime.h"
 #include "saferl/policy/policy.h"
 #include "saferl/services/inference/infer_message.h"
 #include "saferl/services/inference/model_source.h"
@@ -52,12 +60,15 @@ struct TensorSpec {
 /// One loaded version. Immutable but for its counters.
 struct ServedModel {
   std::string name, version, sha256;
-  std::string platform;  ///< "saferl_policy"
+  std::string platform;  ///< "saferl_policy" or "onnxruntime_onnx"
+  std::string backend;   ///< "saferl" or "onnxruntime"
   TensorSpec input, output;
-  std::shared_ptr<const policy::Policy> policy;
+  std::shared_ptr<const policy::Policy> policy;        ///< of a package, else null
+  std::unique_ptr<const policy::OnnxSession> session;  ///< of an ONNX model, else null
   uint64_t bytes = 0;
   mutable ModelStatistics statistics;
   mutable std::atomic<int64_t> used_ns{0};
+  mutable std::atomic<int> sequences{0};        ///< that go on; with some it is not evicted
   mutable std::atomic<int64_t> cost_ns{0};      ///< of a request of one row, as measured lately
   mutable std::atomic<int64_t> row_cost_ns{0};  ///< of each row where there are more; 0: not yet
   std::unique_ptr<telemetry::ModelMetrics> metrics;
@@ -68,6 +79,7 @@ struct ServedModel {
 struct IndexEntry {
   std::string name, version, state, reason;  ///< state: READY or UNAVAILABLE
   std::vector<std::string> aliases;
+  bool evicted = false;
 };
 
 class ModelHost {
@@ -75,7 +87,11 @@ class ModelHost {
   ModelHost(telemetry::Metrics* metrics, uint64_t budget_bytes)
       : metrics_(metrics), budget_bytes_(budget_bytes), table_(std::make_shared<const Table>()) {}
 
-  Status Load(const std::string& name, const std::string& version, std::string_view package);
+  /// Before the first load.
+  void SetOnnxRuntime(policy::OnnxRuntimeOptions options) { onnx_options_ = std::move(options); }
+
+  Status Load(const std::string& name, const std::string& version, std::string_view bytes,
+              ModelFormat format = ModelFormat::kPackage);
   /// Every version that the source has, in one swap: new ones are added, changed ones replaced,
   /// those that are gone unloaded; an unchanged one stays as it is. When one does not verify,
   /// nothing changes.
@@ -84,6 +100,12 @@ class ModelHost {
   Status Unload(const std::string& name, const std::string& version = "");
   /// Moves or makes an alias; an empty version removes it.
   Status SetAlias(const std::string& name, const std::string& alias, const std::string& version);
+
+  /// Versions of a rollout: not evicted, in place of those named before.
+  void Pin(const std::string& name, std::set<std::string> versions);
+  /// Loads an evicted version again. Before the first request.
+  using Reload = std::function<Status(const std::string& name, const std::string& version)>;
+  void SetReload(Reload reload) { reload_ = std::move(reload); }
 
   /// Version, alias, or empty for the default; nullptr when it is not loaded.
   std::shared_ptr<const ServedModel> Find(std::string_view name, std::string_view version) const;
@@ -104,22 +126,34 @@ class ModelHost {
     std::map<std::string, std::shared_ptr<const ServedModel>, std::less<>> versions;
     std::map<std::string, std::string, std::less<>> aliases;
     std::map<std::string, std::string, std::less<>> failed;  ///< version -> why
+    std::set<std::string, std::less<>> pinned, evicted;
   };
   using Table = std::map<std::string, Model, std::less<>>;
   std::shared_ptr<const Table> table() const { return table_.load(std::memory_order_acquire); }
   void Publish(Table table) {
     table_.store(std::make_shared<const Table>(std::move(table)), std::memory_order_release);
   }
-  static Status MakeRoom(uint64_t bytes, uint64_t budget, Table* table);
+  StatusOr<std::shared_ptr<ServedModel>> MakeServed(const std::string& name,
+                                                    const std::string& version,
+                                                    std::string_view bytes, ModelFormat format);
+  Status ReadOnnx(std::string_view bytes, const std::string& source, ServedModel* model);
+  static Status MakeRoom(const ServedModel& coming, uint64_t budget, Table* table);
+
+  /// The evicted version that a name stands for; empty: none.
+  std::string Evicted(std::string_view name, std::string_view version) const;
 
   telemetry::Metrics* metrics_;
   uint64_t budget_bytes_;
+  Reload reload_;
   std::mutex change_;  ///< one change at a time
+  policy::OnnxRuntimeOptions onnx_options_;
+  std::shared_ptr<const policy::OnnxRuntime> onnx_;  ///< null until the first ONNX model
   std::atomic<std::shared_ptr<const Table>> table_;
 };
 
 inline constexpr int64_t kMaxRows = 1 << 14;  ///< of one request
-inline constexpr const char* kBackend = "saferl";
+/// True when the first dimension counts rows that are computed together.
+inline bool HasRows(const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] < 0; }
 
 /// True for the names and versions that URLs and files may carry.
 bool IsModelName(std::string_view text);

@@ -3,6 +3,7 @@
 //
 // Errors: kNotFound for a model or version that is not there; what a store says. RT: no.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,16 @@
 
 namespace saferl::services {
 
+enum class ModelFormat : uint8_t { kPackage, kOnnx };
+
 class ModelSource {
  public:
   virtual ~ModelSource() = default;
   /// Versions that are to be served, in any order.
   virtual StatusOr<std::vector<std::string>> Versions(const std::string& name) = 0;
-  /// The package's bytes.
+  /// What `Read` gives, of every version.
+  virtual ModelFormat format() const { return ModelFormat::kPackage; }
+  /// The file's bytes.
   virtual StatusOr<std::string> Read(const std::string& name, const std::string& version) = 0;
 };
 

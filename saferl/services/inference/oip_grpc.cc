@@ -164,12 +164,12 @@ void Fill(const TensorSpec& spec, Message* to) {
 }
 
 template <class Message>
-void FillConfig(const TensorSpec& spec, Message* to) {
+void FillConfig(const TensorSpec& spec, bool rows, Message* to) {
   to->set_name(spec.name);
   inference::DataType type = inference::TYPE_INVALID;
   inference::DataType_Parse(ConfigTypeName(spec.type), &type);
   to->set_data_type(type);
-  for (size_t i = 1; i < spec.shape.size(); ++i) to->add_dims(spec.shape[i]);
+  for (size_t i = rows ? 1 : 0; i < spec.shape.size(); ++i) to->add_dims(spec.shape[i]);
 }
 
 void Fill(const Tally& tally, inference::StatisticDuration* to) {
@@ -258,11 +258,12 @@ class Service final : public Base {
     inference::ModelConfig* config = response->mutable_config();
     config->set_name((*model)->name);
     config->set_platform((*model)->platform);
-    config->set_backend(kBackend);
-    config->set_max_batch_size(kMaxRows);
+    config->set_backend((*model)->backend);
+    const bool rows = HasRows((*model)->input);
+    config->set_max_batch_size(rows ? kMaxRows : 0);
     config->mutable_version_policy()->mutable_all();
-    FillConfig((*model)->input, config->add_input());
-    FillConfig((*model)->output, config->add_output());
+    FillConfig((*model)->input, rows, config->add_input());
+    FillConfig((*model)->output, rows, config->add_output());
     return Finish(context, absl::OkStatus());
   }
 

@@ -17,7 +17,10 @@ constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
 constexpr size_t kMaxBody = 64 << 20;
 
 Response Error(int status, std::string_view text) {
-  return Response::Json(JsonWriter().BeginObject().Field("error", text).EndObject().Take(), status);
+  Response response =
+      Response::Json(JsonWriter().BeginObject().Field("error", text).EndObject().Take(), status);
+  if (status == 429 || status == 503) response.headers.Set("Retry-After", "1");
+  return response;
 }
 
 Response Error(const Status& status) {
@@ -245,16 +248,19 @@ class Oip {
   /// A raw request: the body is the one input's bytes.
   static StatusOr<InferRequest> RawRequest(const ServedModel& model, const std::string& body) {
     InferRequest request;
-    const auto n = static_cast<size_t>(model.input.shape.back());
-    const size_t row = n * sizeof(float);
+    std::vector<int64_t> shape = model.input.shape;
+    size_t row = sizeof(float);
+    for (size_t i = HasRows(model.input) ? 1 : 0; i < shape.size(); ++i) {
+      if (shape[i] < 1)
+        return absl::InvalidArgumentError(
+            "body: this model's input has no fixed size; name its shape in JSON");
+      row *= static_cast<size_t>(shape[i]);
+    }
     if (body.empty() || body.size() % row != 0)
       return absl::InvalidArgumentError(
           Cat("body: ", body.size(), " bytes; a raw request is a multiple of ", row));
-    request.inputs.push_back({model.input.name,
-                              DataType::kFp32,
-                              {static_cast<int64_t>(body.size() / row), static_cast<int64_t>(n)},
-                              body,
-                              {}});
+    if (HasRows(model.input)) shape[0] = static_cast<int64_t>(body.size() / row);
+    request.inputs.push_back({model.input.name, DataType::kFp32, shape, body, {}});
     request.binary_output = true;
     return request;
   }
@@ -291,15 +297,17 @@ std::string ConfigTypeName(DataType type) {
 
 std::string ModelConfigJson(const ServedModel& model) {
   JsonWriter w;
-  const auto tensor = [&w](const char* key, const TensorSpec& spec) {
+  const auto tensor = [&](const char* key, const TensorSpec& spec) {
     w.Key(key).BeginArray().BeginObject().Field("name", spec.name);
     w.Field("data_type", ConfigTypeName(spec.type));
     w.Key("dims").BeginArray();
-    for (size_t i = 1; i < spec.shape.size(); ++i) w.Value(spec.shape[i]);
+    for (size_t i = HasRows(model.input) ? 1 : 0; i < spec.shape.size(); ++i)
+      w.Value(spec.shape[i]);
     w.EndArray().EndObject().EndArray();
   };
   w.BeginObject().Field("name", model.name).Field("platform", model.platform);
-  w.Field("backend", kBackend).Field("max_batch_size", kMaxRows);
+  w.Field("backend", model.backend);
+  w.Field("max_batch_size", HasRows(model.input) ? kMaxRows : 0);  // 0: no rows
   tensor("input", model.input);
   tensor("output", model.output);
   w.Key("version_policy").BeginObject().Key("all").BeginObject().EndObject().EndObject();

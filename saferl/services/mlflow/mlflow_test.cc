@@ -15,7 +15,7 @@
 #include "saferl/registry/testing/packages.h"
 #include "saferl/services/mlflow/filter.h"
 #include "saferl/services/mlflow/routes.h"
-#include "saferl/storage/testing/temporary_directory.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services::mlflow {
 namespace {
@@ -24,11 +24,12 @@ using registry::testing::SmallPackage;
 using ::testing::HasSubstr;
 
 /// The registry's routes on a server of their own, with three versions of the model "arm".
-class MlflowTest : public ::testing::Test {
+class MlflowTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    database_ = storage::OpenDatabase({.url = Cat("sqlite:", folder_.path(), "/rows.db")}).value();
-    objects_ = storage::OpenObjects({.url = "dir:" + folder_.path() + "/objects"}).value();
+    ASSERT_TRUE(stores_.status().ok()) << stores_.status();
+    database_ = stores_.OpenDatabase().value();
+    objects_ = stores_.OpenObjects().value();
     store_ = registry::Store::Open(database_.get(), objects_.get()).value();
     for (uint64_t i = 1; i <= 3; ++i) {
       const std::string package = SmallPackage(i);
@@ -51,7 +52,7 @@ class MlflowTest : public ::testing::Test {
     return response.ok() ? *std::move(response) : net::ClientResponse{};
   }
 
-  storage::testing::TemporaryDirectory folder_{"mlflow"};
+  const Backends stores_{GetParam()};
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<registry::Store> store_;
@@ -60,8 +61,9 @@ class MlflowTest : public ::testing::Test {
   std::unique_ptr<net::HttpServer> server_;
   net::HttpClient client_;
 };
+INSTANTIATE_TEST_SUITE_P(Stores, MlflowTest, ::testing::ValuesIn(kBackends), NameOfBackends);
 
-TEST_F(MlflowTest, MlflowsOwnClientIsServedUnchanged) {
+TEST_P(MlflowTest, MlflowsOwnClientIsServedUnchanged) {
   const std::string command =
       Cat("python=$(", SAFERL_SOURCE_DIR, "/tools/python_env mlflow-skinny==3.17.2) && $python ",
           SAFERL_SOURCE_DIR, "/tools/test_mlflow.py ", server_->port(), " ", digests_[0], " ",
@@ -76,7 +78,7 @@ TEST_F(MlflowTest, MlflowsOwnClientIsServedUnchanged) {
   EXPECT_THAT(output, HasSubstr("ok "));
 }
 
-TEST_F(MlflowTest, BothPrefixesAnswerAndEveryErrorHasMlflowsShape) {
+TEST_P(MlflowTest, BothPrefixesAnswerAndEveryErrorHasMlflowsShape) {
   for (const char* prefix : {"/api/2.0/mlflow", "/ajax-api/2.0/mlflow"}) {
     const auto good = Call(net::Method::kGet, Cat(prefix, "/registered-models/get?name=arm"));
     EXPECT_EQ(good.status, 200) << good.body;
@@ -93,7 +95,7 @@ TEST_F(MlflowTest, BothPrefixesAnswerAndEveryErrorHasMlflowsShape) {
 }
 
 /// Whatever a body holds, the answer is a 4xx with a code and a message, and nothing changes.
-TEST_F(MlflowTest, BadInputIsAnsweredWithAReason) {
+TEST_P(MlflowTest, BadInputIsAnsweredWithAReason) {
   const std::string long_name(5000, 'x');
   const std::string bodies[] = {"",
                                 "{",

@@ -14,7 +14,7 @@
 namespace saferl::services {
 namespace {
 
-constexpr int64_t kAttachEvery_ns = 200'000'000;
+constexpr int64_t kAttachEvery_ns = 200'000'000, kLongestPause_ns = 2 * kNanosPerSecond;
 constexpr int kMostOfATurn = 64;  // decisions between two looks at the lease
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
@@ -39,6 +39,9 @@ Monitor::Monitor(const MonitorOptions& options, telemetry::Metrics* metrics)
 
 StatusOr<std::unique_ptr<Monitor>> Monitor::Start(const MonitorOptions& options,
                                                   telemetry::Metrics* metrics) {
+  if (!options.shm.empty() && !options.remote.url.empty())
+    return absl::InvalidArgumentError(
+        "monitor.shm and monitor.url: a monitor watches one robot; set one of them off");
   std::unique_ptr<Monitor> monitor(new Monitor(options, metrics));
   if (!options.robot.empty()) {  // a wrong file shows now, not when the robot comes
     SAFERL_ASSIGN_OR_RETURN(monitor->judge_, Judge::Create(options.robot, options.judge));
@@ -80,24 +83,51 @@ void Monitor::Post(std::string_view kind, const std::string& json) {
   (journal_->Post(kind, json) ? metrics_.journal_queued : metrics_.journal_dropped).Add();
 }
 
+StatusOr<std::unique_ptr<DecisionSource>> Monitor::Open() {
+  if (!options_.shm.empty()) return OpenShm(options_.shm);
+  if (!options_.remote.url.empty()) return OpenRemote(options_.remote, &memory_);
+  return absl::FailedPreconditionError("no robot is named");
+}
+
 bool Monitor::Attach() {
-  if (options_.shm.empty()) return false;
-  StatusOr<std::unique_ptr<DecisionSource>> source = OpenShm(options_.shm);
+  StatusOr<std::unique_ptr<DecisionSource>> source = Open();
+  turn_ns_ = Nanos();  // connecting takes its time and is no stall
   if (!source.ok()) {
+    const bool far = !options_.remote.url.empty();
+    attach_pause_ns_ = far ? std::min(2 * attach_pause_ns_, kLongestPause_ns) : kAttachEvery_ns;
+    if (far)
+      alerts_->Raise(AlertName::kSystemFailure, RobotLabels("component", "connection"),
+                     Cat(source.status().message()));
     const std::lock_guard lock(mutex_);
     state_.robot = "";
     return false;
   }
-  const StreamInfo info = (*source)->info();
+  attach_pause_ns_ = kAttachEvery_ns;
+  source_ = *std::move(source);
+  alerts_->Resolve(AlertName::kSystemFailure, RobotLabels("component", "connection"));
+  if (const uint64_t missed = source_->lost(); missed > 0) {  // while there was no connection
+    metrics_.lost.Add(missed);
+    Post("missed", JsonWriter().BeginObject().Field("decisions", missed).EndObject().Take());
+    const std::lock_guard lock(mutex_);
+    state_.lost += missed;
+  }
+  return TakeRobot();
+}
+
+/// A run begins: what the source says of its robot, and a judge that has seen nothing.
+bool Monitor::TakeRobot() {
+  const StreamInfo info = source_->info();
   StatusOr<std::unique_ptr<Judge>> judge =
       Judge::Create(options_.robot.empty() ? info.robot : options_.robot, options_.judge);
   if (!judge.ok()) {
+    source_ = nullptr;
     alerts_->Raise(AlertName::kSystemFailure, RobotLabels("component", "robot_file"),
                    Cat(judge.status().message()));
+    const std::lock_guard lock(mutex_);
+    state_.attached = state_.settled = state_.granting = false;
     return false;
   }
   alerts_->Resolve(AlertName::kSystemFailure, RobotLabels("component", "robot_file"));
-  source_ = *std::move(source);
   judge_ = *std::move(judge);
   hub_.SetRobot(info);
   last_now_ns_ = 0;
@@ -120,7 +150,7 @@ void Monitor::Detach(std::string_view why) {
 
 /// The stop is at the robot before anybody is told.
 void Monitor::Latch(std::string_view check, std::string_view detail, uint64_t sequence) {
-  if (source_ != nullptr && source_->link() != nullptr) source_->link()->Stop(Nanos());
+  if (source_ != nullptr && source_->has_say()) source_->Stop(Nanos());
   const std::string json = JsonWriter()
                                .BeginObject()
                                .Field("check", check)
@@ -177,7 +207,12 @@ void Monitor::Drain(int64_t now_ns) {
     const uint64_t lost = source_->lost();
     const DecisionSource::Got got = source_->Next(k == 0 ? wait : 0, decision_.get());
     if (got == DecisionSource::Got::kNothing) return;
-    if (got == DecisionSource::Got::kEnded) return Detach("the robot's program ended");
+    if (got == DecisionSource::Got::kEnded)
+      return Detach("the robot's program ended or the connection is lost");
+    if (got == DecisionSource::Got::kAnother) {
+      if (!TakeRobot()) return;
+      continue;
+    }
     if (got == DecisionSource::Got::kLost) {
       const uint64_t n = source_->lost() - lost;
       metrics_.lost.Add(n);
@@ -190,6 +225,7 @@ void Monitor::Drain(int64_t now_ns) {
     const Verdict verdict = judge_->Look(*decision_);
     metrics_.judge_duration.ObserveNanos(Nanos() - start);
     Judged(*decision_, verdict);
+    if (options_.on_judged) options_.on_judged(*decision_, verdict);
     hub_.Send(*decision_);
     heard_ns_ = std::max(now_ns, start);
   }
@@ -200,6 +236,7 @@ void Monitor::Silence(bool silent) {
     const std::lock_guard lock(mutex_);
     if (state_.silent == silent) return;
     state_.silent = silent;
+    if (silent) state_.granting = false;  // nobody is told that a silent robot may move
   }
   const AlertLabels labels = RobotLabels("component", "robot");
   if (silent) {
@@ -211,28 +248,37 @@ void Monitor::Silence(bool silent) {
   }
 }
 
+/// With the lock. What was done must be provable afterwards: no journal, no motion.
+std::string Monitor::Withheld(bool behind) const {
+  if (!journal_problem_.empty()) return Cat("the journal cannot be written: ", journal_problem_);
+  if (state_.silent) return "no decision comes from the robot";
+  if (behind) return "the judge is behind";
+  if (!state_.settled) return "the judge has not seen and proved enough of this run yet";
+  return "";
+}
+
 /// The lease, four times in its length; or the stop word, as often.
 void Monitor::Grant(int64_t now_ns) {
-  control::MonitorLink* link = source_ == nullptr ? nullptr : source_->link();
-  if (link == nullptr) return;
+  if (source_ == nullptr || !source_->has_say()) return;
   const int64_t lease_ns = FromSeconds(options_.lease_s);
-  const auto backlog = static_cast<double>(link->waiting());
-  const bool behind = backlog * Seconds(link->period_ns()) > options_.heartbeat_s;
+  const auto backlog = static_cast<double>(source_->waiting());
+  const bool behind = backlog * Seconds(source_->info().period_ns) > options_.heartbeat_s;
   // The word goes out under the lock: a latch that a person orders meanwhile is not overtaken.
   const std::lock_guard lock(mutex_);
   if (stop_asked_ || state_.latched) {
     if (stop_asked_ || now_ns - granted_ns_ >= lease_ns / 4) {
-      link->Stop(now_ns);
+      source_->Stop(now_ns);
       granted_ns_ = now_ns;
       stop_asked_ = false;
     }
     state_.granting = false;
   } else {
-    if (clear_asked_) link->Grant(now_ns, 0);  // takes the stop word back
+    if (clear_asked_) source_->Grant(now_ns, 0);  // takes the stop word back
     clear_asked_ = false;
-    state_.granting = state_.settled && !state_.silent && !behind;
+    state_.withheld = Withheld(behind);
+    state_.granting = state_.withheld.empty();
     if (state_.granting && now_ns - granted_ns_ >= lease_ns / 4) {
-      link->Grant(now_ns, now_ns + lease_ns);
+      source_->Grant(now_ns, now_ns + lease_ns);
       granted_ns_ = now_ns;
     }
   }
@@ -242,8 +288,8 @@ void Monitor::Grant(int64_t now_ns) {
 void Monitor::WatchJournal() {
   const Journal::State journal = journal_->state();
   const bool failed = !journal.status.ok();
-  if (failed == journal_failed_) return;
-  journal_failed_ = failed;
+  if (failed == !journal_problem_.empty()) return;
+  journal_problem_ = failed ? Cat(journal.status.message()) : "";
   const AlertLabels labels = RobotLabels("component", "journal");
   if (failed) {
     alerts_->Raise(AlertName::kSystemFailure, labels, Cat(journal.status.message()));
@@ -254,6 +300,7 @@ void Monitor::WatchJournal() {
 
 void Monitor::Run() {
   checkpoint_ns_ = turn_ns_ = heard_ns_ = Nanos();
+  attach_pause_ns_ = kAttachEvery_ns;
   while (!end_) {
     const int64_t now = Nanos();
     // Suspended or starved: the robot has stopped by itself; what passed unseen shows as lost.
@@ -264,16 +311,18 @@ void Monitor::Run() {
     }
     turn_ns_ = now;
     if (source_ == nullptr && now >= attach_ns_) {
-      attach_ns_ = now + kAttachEvery_ns;
       Attach();
+      attach_ns_ = Nanos() + attach_pause_ns_;
     }
     if (source_ != nullptr) {
       Drain(now);
     } else {
       Pause(5'000'000);
     }
+    WatchJournal();
     const int64_t then = Nanos();
-    if (!options_.shm.empty()) Silence(then - heard_ns_ > FromSeconds(options_.heartbeat_s));
+    if (!options_.shm.empty() || !options_.remote.url.empty())
+      Silence(then - heard_ns_ > FromSeconds(options_.heartbeat_s));
     Grant(then);
     if (then - checkpoint_ns_ >= FromSeconds(options_.checkpoint_s)) {
       checkpoint_ns_ = then;
@@ -288,7 +337,6 @@ void Monitor::Run() {
                            .EndObject()
                            .Take());
       }
-      WatchJournal();
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,10 +147,11 @@ TEST_F(MonitorTest, ASilentRobotRaisesAnAlertThatEndsWhenItSpeaks) {
   auto robot = std::make_unique<Robot>(options_.shm);
   const auto monitor = Start();
   ASSERT_TRUE(robot->Drive());
-  EXPECT_TRUE(WaitFor([&] { return monitor->state().silent; }));
-  EXPECT_FALSE(monitor->state().granting && monitor->state().silent);
+  MonitorState silent;
+  EXPECT_TRUE(WaitFor([&] { return (silent = monitor->state()).silent; }));
+  EXPECT_FALSE(silent.granting);
+  ASSERT_TRUE(WaitFor([&] { return monitor->alerts().active() == 1; }));
   EXPECT_EQ(monitor->alerts().List()[0].name, AlertName::kSystemFailure);
-  EXPECT_EQ(monitor->alerts().active(), 1U);
   EXPECT_TRUE(robot->Drive()) << "silence alone does not latch";
   EXPECT_TRUE(WaitFor([&] { return robot->Step(), monitor->alerts().active() == 0; }));
   robot = nullptr;  // its program ends, and another one starts
@@ -169,6 +171,49 @@ TEST_F(MonitorTest, APersonsOrderStopsTheRobot) {
   EXPECT_TRUE(robot.StepUntil([](const Decision& d) { return d.command.u[0] == 0; }));
   ASSERT_TRUE(monitor->Clear("A. Operator", "aired").ok());
   EXPECT_TRUE(robot.Drive());
+}
+
+/// No file can grow any more, as on a full disk.
+class FullDisk {
+ public:
+  FullDisk() : old_(signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit none{1, limit_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &limit_);
+    signal(SIGXFSZ, old_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  void (*old_)(int);
+  rlimit limit_{};
+};
+
+TEST_F(MonitorTest, AFullDiskUnderTheJournalStopsTheRobotAndSaysWhy) {
+  options_.checkpoint_s = 0.1;  // something to write
+  Robot robot(options_.shm);
+  const auto monitor = Start();
+  ASSERT_TRUE(robot.Drive());
+  EXPECT_EQ(monitor->state().withheld, "");
+  {
+    const FullDisk full;
+    EXPECT_TRUE(robot.StepUntil([](const Decision& d) {
+      return d.command.reason == Reason::kMonitorLost && d.command.u[0] == 0;
+    }));
+    const MonitorState state = monitor->state();
+    EXPECT_FALSE(state.granting);
+    EXPECT_FALSE(state.latched) << "room on the disk is enough to go on";
+    EXPECT_THAT(state.withheld, HasSubstr("the journal cannot be written: "));
+    EXPECT_THAT(state.withheld, HasSubstr(options_.journal.folder));
+    const Alert alert = monitor->alerts().List().at(0);
+    EXPECT_EQ(alert.name, AlertName::kSystemFailure);
+    EXPECT_EQ(alert.labels.at("component"), "journal");
+  }
+  EXPECT_TRUE(robot.Drive()) << "there is room again";
 }
 
 TEST_F(MonitorTest, SafetyCountersAreThereAtZeroFromTheStart) {
@@ -258,19 +303,18 @@ class MonitorDeathTest : public MonitorTest {
   void ExpectStoppedWithinTheLease(int64_t from_ns) {
     const int64_t over_ns = from_ns + FromSeconds(kLease_s);
     uint64_t first = 0, last = 0, seen = 0;
-    double fastest = 0;
     ASSERT_TRUE(WaitFor([&] {
       const saferl_command command = Command();
       if (command.issued_ns <= over_ns || command.sequence == last) return false;
       last = command.sequence;
       if (first == 0) first = last;
       if (last == first) return false;
-      ++seen;
       EXPECT_GE(command.mode, SAFERL_CONTROLLED_STOP) << "command " << last;
-      EXPECT_EQ(command.reason, static_cast<uint8_t>(Reason::kMonitorLost));
-      fastest = std::max(fastest, command.u[0]);
+      // A busy machine gives reasons of its own to stop, such as a stale state.
+      seen += command.reason == static_cast<uint8_t>(Reason::kMonitorLost) ? 1 : 0;
       return seen >= 40;
-    }));
+    })) << "last for reason "
+        << int{Command().reason};
     EXPECT_EQ(Command().u[0], 0) << "it rests";
   }
 

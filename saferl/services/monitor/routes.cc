@@ -33,6 +33,43 @@ StatusOr<WhoAndWhy> Parse(const Request& request) {
   return out;
 }
 
+constexpr const char* kReport =
+    R"({"type":"object","required":["name","component","firing","summary"],)"
+    R"("additionalProperties":false,"properties":{"name":{"enum":["BackupFailure",)"
+    R"("SecurityAnomaly"]},"component":{"type":"string","minLength":1,"maxLength":100},)"
+    R"("firing":{"type":"boolean"},"summary":{"type":"string","maxLength":2000}}})";
+
+/// What a job knows and this process cannot see: a backup that failed, something odd at the door.
+Status Report(const Request& request, Alerts* alerts) {
+  SAFERL_ASSIGN_OR_RETURN(const Node body, ParseJson(request.body, "body"));
+  std::string texts[3];
+  constexpr std::pair<const char*, size_t> kTexts[] = {
+      {"name", 100}, {"component", 100}, {"summary", 2000}};
+  for (size_t i = 0; i < 3; ++i) {
+    SAFERL_ASSIGN_OR_RETURN(const Node* node, body.Get(kTexts[i].first));
+    SAFERL_ASSIGN_OR_RETURN(texts[i], node->AsString());
+    if (texts[i].empty() || texts[i].size() > kTexts[i].second)
+      return absl::InvalidArgumentError(
+          Cat(kTexts[i].first, ": has ", texts[i].size(), " bytes; give 1 to ", kTexts[i].second));
+  }
+  SAFERL_ASSIGN_OR_RETURN(const Node* node, body.Get("firing"));
+  SAFERL_ASSIGN_OR_RETURN(const bool firing, node->AsBool());
+  if (body.entries().size() != 4)
+    return absl::InvalidArgumentError("body: give name, component, firing, summary, nothing else");
+  for (const AlertName name : {AlertName::kBackupFailure, AlertName::kSecurityAnomaly}) {
+    if (texts[0] != Name(name)) continue;
+    const AlertLabels labels = {{"component", texts[1]}};
+    if (firing) {
+      alerts->Raise(name, labels, texts[2]);
+    } else {
+      alerts->Resolve(name, labels);
+    }
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "name: not BackupFailure or SecurityAnomaly; this service raises the others by itself");
+}
+
 Response Answer(const Request& request, const Status& status, const Monitor& monitor) {
   if (!status.ok()) return net::Problem(request, status);
   return Response::Json(StatusJson(monitor.state(), monitor.journal()));
@@ -78,6 +115,7 @@ std::string StatusJson(const MonitorState& state, const Journal::State& journal)
   w.BeginObject().Field("robot", state.robot).Field("attached", state.attached);
   w.Field("silent", state.silent).Field("settled", state.settled);
   w.Field("granting", state.granting).Field("latched", state.latched);
+  if (!state.latched && state.attached && !state.granting) w.Field("withheld", state.withheld);
   if (state.latched) {
     w.Key("why").Raw(state.why);
     w.Field("latched_at", TimeText(state.latched_wall_ns));
@@ -104,6 +142,15 @@ void AddMonitorRoutes(Monitor* monitor, net::Router* router) {
       [monitor](const Request& request) { return Answer(request, {}, *monitor); });
   Add(router, net::Method::kGet, "/alerts", "monitorAlerts", "Alerts that are on, and past ones",
       [monitor](const Request&) { return Response::Json(AlertsJson(monitor->alerts().List())); });
+  Add(
+      router, net::Method::kPost, "/alerts", "reportAlert",
+      "A job says that a backup failed or something is odd, or that it is over",
+      [monitor](const Request& request) {
+        const Status reported = Report(request, &monitor->alerts());
+        if (!reported.ok()) return net::Problem(request, reported);
+        return Response::Json(AlertsJson(monitor->alerts().List()));
+      },
+      kReport);
   Add(
       router, net::Method::kPost, "/latch", "orderStop", "Stop the robot until it is cleared",
       [monitor](const Request& request) {

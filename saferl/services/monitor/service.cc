@@ -45,6 +45,10 @@ MonitorOptions MonitorOptionsOf(const ServiceConfig& config) {
   const MonitorConfig& c = config.monitor;
   MonitorOptions options;
   if (c.shm != "off") options.shm = c.shm;
+  options.remote.url = c.url;
+  options.remote.ca_file = c.ca_file;
+  options.remote.cert_file = c.cert_file;
+  options.remote.key_file = c.key_file;
   if (c.robot != "own") options.robot = c.robot;
   options.lease_s = c.lease_s;
   options.heartbeat_s = c.heartbeat_s;
@@ -57,13 +61,15 @@ MonitorOptions MonitorOptionsOf(const ServiceConfig& config) {
   return options;
 }
 
-StatusOr<std::unique_ptr<MonitorService>> MonitorService::Start(const ServiceConfig& config,
-                                                                const BuildInfo& build) {
+StatusOr<std::unique_ptr<MonitorService>> MonitorService::Start(
+    const ServiceConfig& config, const BuildInfo& build,
+    std::function<void(const control::Decision&, const Verdict&)> on_judged) {
   std::unique_ptr<MonitorService> service(new MonitorService());
   telemetry::AddProcessMetrics(service->metrics_, build.version, build.commit);
   service->http_ = std::make_unique<telemetry::HttpMetrics>(service->metrics_, "monitor");
-  SAFERL_ASSIGN_OR_RETURN(service->monitor_,
-                          Monitor::Start(MonitorOptionsOf(config), &service->metrics_));
+  MonitorOptions monitor = MonitorOptionsOf(config);
+  monitor.on_judged = std::move(on_judged);
+  SAFERL_ASSIGN_OR_RETURN(service->monitor_, Monitor::Start(monitor, &service->metrics_));
   AddServiceRoutes(service->monitor_.get(), build, &service->routes_);
   AddMonitorRoutes(service->monitor_.get(), &service->routes_);
   telemetry::AddTelemetryRoutes(&service->routes_, service->metrics_,

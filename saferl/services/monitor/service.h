@@ -18,8 +18,9 @@ MonitorOptions MonitorOptionsOf(const ServiceConfig& config);
 
 class MonitorService {
  public:
-  static StatusOr<std::unique_ptr<MonitorService>> Start(const ServiceConfig& config,
-                                                         const BuildInfo& build);
+  static StatusOr<std::unique_ptr<MonitorService>> Start(
+      const ServiceConfig& config, const BuildInfo& build,
+      std::function<void(const control::Decision&, const Verdict&)> on_judged = {});
   ~MonitorService();
   MonitorService(const MonitorService&) = delete;
   MonitorService& operator=(const MonitorService&) = delete;

@@ -79,6 +79,32 @@ TEST_F(MonitorServiceTest, AnOperatorStopsAndReleasesTheRobot) {
               HasSubstr("saferl_monitor_decisions_total"));
 }
 
+TEST_F(MonitorServiceTest, AJobReportsWhatOnlyItKnowsAndItsEnd) {
+  const std::string failed =
+      R"({"name":"BackupFailure","component":"nightly","firing":true,"summary":"no space"})";
+  const auto on = [this] { return service_->monitor().alerts().active(); };
+  const size_t before = on();
+  EXPECT_EQ(Call(net::Method::kPost, "/alerts", failed).status, 200);
+  EXPECT_EQ(on(), before + 1);
+  EXPECT_THAT(Call(net::Method::kGet, "/alerts").body, HasSubstr("no space"));
+  std::string over = failed;
+  over.replace(over.find("true"), 4, "false");
+  EXPECT_EQ(Call(net::Method::kPost, "/alerts", over).status, 200);
+  EXPECT_EQ(on(), before);
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"BackupFailure", "SafetyConstraintViolation"},
+           {"BackupFailure", "x"},
+           {"nightly", ""},
+           {"true", "1"},
+           {"\"summary\"", "\"summery\""},
+           {"\"firing\"", "\"more\":1,\"firing\""}}) {
+    std::string bad = failed;
+    bad.replace(bad.find(from), from.size(), to);
+    EXPECT_EQ(Call(net::Method::kPost, "/alerts", bad).status, 400) << bad;
+  }
+  EXPECT_EQ(on(), before);
+}
+
 TEST_F(MonitorServiceTest, BadBodiesNameTheFieldAndChangeNothing) {
   ASSERT_TRUE(robot_->Drive());
   for (const auto& [body, word] : std::vector<std::pair<std::string, std::string>>{

@@ -38,7 +38,10 @@ class ShmSource final : public DecisionSource {
   StreamInfo info() const override {
     return {link_->robot(), {link_->n(), link_->pose()}, link_->period_ns()};
   }
-  control::MonitorLink* link() override { return link_.get(); }
+  bool has_say() const override { return true; }
+  uint64_t waiting() const override { return link_->waiting(); }
+  void Grant(int64_t now_ns, int64_t until_ns) override { link_->Grant(now_ns, until_ns); }
+  void Stop(int64_t now_ns) override { link_->Stop(now_ns); }
 
  private:
   std::unique_ptr<control::MonitorLink> link_;

@@ -1,7 +1,7 @@
 #pragma once
 // Where decisions come from, and to whom they go on.
 //
-// DecisionSource: the shared memory of saferl_rt, or another monitor's WebSocket /decisions/stream.
+// DecisionSource: the shared memory of saferl_rt, or an inference service elsewhere (remote.h).
 // DecisionHub: the server's side of that stream. Its messages: first one text, the robot as JSON
 // {"robot", "n", "pose", "period_ns"}; then one binary message a decision, as in
 // docs/formats/decision_log.md. A subscriber that does not read loses its connection and nobody
@@ -30,13 +30,17 @@ struct StreamInfo {
 class DecisionSource {
  public:
   virtual ~DecisionSource() = default;
-  enum class Got : uint8_t { kNothing, kDecision, kLost, kEnded };
+  /// kAnother: info() changed, another run begins.
+  enum class Got : uint8_t { kNothing, kDecision, kLost, kEnded, kAnother };
   /// Waits for at most `wait_ns`.
   virtual Got Next(int64_t wait_ns, control::Decision* decision) = 0;
   virtual uint64_t lost() const = 0;
   virtual StreamInfo info() const = 0;
-  /// The robot's end; nullptr where this monitor has no say.
-  virtual control::MonitorLink* link() = 0;
+  virtual bool has_say() const = 0;      ///< do the words below reach the robot
+  virtual uint64_t waiting() const = 0;  ///< decisions that wait to be read
+  /// The robot may move until then; 0: takes a stop back, and no lease holds.
+  virtual void Grant(int64_t now_ns, int64_t until_ns) = 0;
+  virtual void Stop(int64_t now_ns) = 0;
 };
 
 StatusOr<std::unique_ptr<DecisionSource>> OpenShm(const std::string& path);

@@ -54,13 +54,13 @@ struct File {
   std::string model, version, path;
 };
 
-/// By model, then numbers by value, then names.
-std::vector<File> FilesOf(const std::string& folder) {
+/// Those with an extension, by model, then numbers by value, then names.
+std::vector<File> FilesOf(const std::string& folder, const char* extension) {
   std::vector<File> files;
   std::error_code error;
   for (const auto& model : std::filesystem::directory_iterator(folder, error)) {
     for (const auto& file : std::filesystem::directory_iterator(model.path(), error)) {
-      if (file.path().extension() != ".policy") continue;
+      if (file.path().extension() != extension) continue;
       files.push_back(
           {model.path().filename().string(), file.path().stem().string(), file.path().string()});
     }
@@ -72,10 +72,58 @@ std::vector<File> FilesOf(const std::string& folder) {
   return files;
 }
 
+/// One model's ONNX files, for ModelHost::LoadAll.
+class OnnxFiles final : public ModelSource {
+ public:
+  OnnxFiles(const std::string& folder, const std::string& model) {
+    for (const File& file : FilesOf(folder, ".onnx")) {
+      if (file.model == model) paths_[file.version] = file.path;
+    }
+  }
+  bool empty() const { return paths_.empty(); }
+  ModelFormat format() const override { return ModelFormat::kOnnx; }
+  StatusOr<std::vector<std::string>> Versions(const std::string& /*name*/) override {
+    std::vector<std::string> versions;
+    for (const auto& [version, path] : paths_) versions.push_back(version);
+    return versions;
+  }
+  StatusOr<std::string> Read(const std::string& /*name*/, const std::string& version) override {
+    return ReadFile(paths_.at(version), policy::kMaxServedOnnxBytes);
+  }
+
+ private:
+  std::map<std::string, std::string> paths_;
+};
+
 }  // namespace
 
-void ModelSync::PushFiles(const std::string& folder) {
-  for (const File& file : FilesOf(folder)) {
+void ModelSync::LoadOnnxFiles(const std::set<std::string>& registered) {
+  for (const File& file : FilesOf(folder_, ".onnx")) {
+    if (registered.contains(file.model)) {
+      Log(LogLevel::kError, "model not loaded",
+          {{"file", file.path},
+           {"why", "the registry has packages of this name; rename the folder"}});
+      continue;
+    }
+    onnx_.insert(file.model);
+    const StatusOr<std::string> bytes = ReadFile(file.path, policy::kMaxServedOnnxBytes);
+    const Status status = bytes.ok()
+                              ? host_->Load(file.model, file.version, *bytes, ModelFormat::kOnnx)
+                              : bytes.status();
+    if (!status.ok())
+      Log(LogLevel::kError, "model not loaded",
+          {{"file", file.path}, {"why", Cat(status.message())}});
+  }
+}
+
+Status ModelSync::PushFiles(const std::string& folder) {
+  folder_ = folder;
+  unpushed_ = true;
+  return PushDropped();
+}
+
+Status ModelSync::PushDropped() {
+  for (const File& file : FilesOf(folder_, ".policy")) {
     const StatusOr<std::string> bytes = ReadFile(file.path, policy::kMaxPackageBytes);
     Status status = bytes.status();
     if (bytes.ok()) {
@@ -83,12 +131,15 @@ void ModelSync::PushFiles(const std::string& folder) {
       request.number = NumberOf(file.version);
       status = store_->Push(request).status();
       if (status.ok()) continue;
+      if (absl::IsUnavailable(status)) return status;
       // A file that is no package shows as a version that does not load.
       if (absl::IsInvalidArgument(status)) status = host_->Load(file.model, file.version, *bytes);
     }
     Log(LogLevel::kError, "model not pushed",
         {{"file", file.path}, {"why", Cat(status.message())}});
   }
+  unpushed_ = false;
+  return absl::OkStatus();
 }
 
 StatusOr<std::map<int64_t, registry::Version>> ModelSync::Wanted(const registry::Model& model) {
@@ -125,7 +176,10 @@ void ModelSync::Record(const std::string& model, int64_t number, bool begins) {
 
 Status ModelSync::LoadMissing(const registry::Model& model,
                               const std::map<int64_t, registry::Version>& wanted) {
-  const std::vector<std::string> loaded = host_->Versions(model.name);
+  std::vector<std::string> loaded = host_->Versions(model.name);
+  for (const IndexEntry& entry : host_->Index()) {  // a request brings them back, not a change
+    if (entry.name == model.name && entry.evicted) loaded.push_back(entry.version);
+  }
   for (const auto& [number, version] : wanted) {
     if (std::find(loaded.begin(), loaded.end(), Cat(number)) != loaded.end()) continue;
     const StatusOr<std::string> bytes = store_->Bytes(version.digest);
@@ -153,7 +207,8 @@ Status ModelSync::DropOthers(const registry::Model& model,
     for (const std::string& alias : entry.aliases) {
       if (!aliases.contains(alias)) SAFERL_RETURN_IF_ERROR(host_->SetAlias(model.name, alias, ""));
     }
-    if (entry.state != "READY" || wanted.contains(NumberOf(entry.version))) continue;
+    if ((entry.state != "READY" && !entry.evicted) || wanted.contains(NumberOf(entry.version)))
+      continue;
     SAFERL_RETURN_IF_ERROR(host_->Unload(model.name, entry.version));
     Record(model.name, NumberOf(entry.version), false);
   }
@@ -163,7 +218,25 @@ Status ModelSync::DropOthers(const registry::Model& model,
 Status ModelSync::SyncModel(const registry::Model& model) {
   using Versions = std::map<int64_t, registry::Version>;
   SAFERL_ASSIGN_OR_RETURN(const Versions wanted, Wanted(model));
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Rollout> active,
+                          registry::RolloutStore(store_).List(model.name, true, 1));
+  std::set<std::string> pinned;
+  for (const registry::Rollout& r : active) {
+    for (const int64_t number : {r.from, r.to}) {
+      if (number != 0) pinned.insert(Cat(number));
+    }
+  }
   SAFERL_RETURN_IF_ERROR(LoadMissing(model, wanted));
+  host_->Pin(model.name, pinned);
+  for (const registry::Alias& alias : model.aliases) {
+    if (wanted.contains(alias.number)) pinned.insert(Cat(alias.number));
+  }
+  for (const IndexEntry& entry : host_->Index()) {
+    if (entry.name != model.name || !entry.evicted || !pinned.contains(entry.version)) continue;
+    if (const Status status = Reload(model.name, entry.version); !status.ok())
+      Log(LogLevel::kError, "model not loaded",
+          {{"model", model.name}, {"version", entry.version}, {"why", Cat(status.message())}});
+  }
   for (const registry::Alias& alias : model.aliases) {
     if (!wanted.contains(alias.number)) continue;
     if (const Status status = host_->SetAlias(model.name, alias.alias, Cat(alias.number));
@@ -176,7 +249,13 @@ Status ModelSync::SyncModel(const registry::Model& model) {
 
 Status ModelSync::Load(const std::string& name) {
   const std::lock_guard<std::mutex> lock(one_);
-  SAFERL_ASSIGN_OR_RETURN(const registry::Model model, store_->FindModel(name));
+  const StatusOr<registry::Model> found = store_->FindModel(name);
+  if (OnnxFiles files(folder_, name); absl::IsNotFound(found.status()) && !files.empty()) {
+    SAFERL_RETURN_IF_ERROR(host_->LoadAll(name, &files));
+    onnx_.insert(name);
+    return absl::OkStatus();
+  }
+  SAFERL_ASSIGN_OR_RETURN(const registry::Model model, found);
   SAFERL_ASSIGN_OR_RETURN(const auto wanted, Wanted(model));
   const std::vector<std::string> before = host_->Versions(name);
   WantedVersions source(store_, wanted);
@@ -190,6 +269,21 @@ Status ModelSync::Load(const std::string& name) {
       Record(name, NumberOf(version), false);
   }
   return SyncModel(model);  // aliases
+}
+
+Status ModelSync::Reload(const std::string& name, const std::string& version) {
+  const StatusOr<registry::Version> found = store_->Find(name, version);
+  if (found.ok()) {
+    if (found->quarantined)
+      return absl::NotFoundError(Cat("model '", name, "' version '", version, "' is quarantined"));
+    SAFERL_ASSIGN_OR_RETURN(const std::string bytes, store_->Bytes(found->digest));
+    return host_->Load(name, version, bytes);
+  }
+  OnnxFiles files(folder_, name);
+  SAFERL_ASSIGN_OR_RETURN(const std::vector<std::string> versions, files.Versions(name));
+  if (std::find(versions.begin(), versions.end(), version) == versions.end()) return found.status();
+  SAFERL_ASSIGN_OR_RETURN(const std::string bytes, files.Read(name, version));
+  return host_->Load(name, version, bytes, ModelFormat::kOnnx);
 }
 
 void ModelSync::Follow(double period_s) {
@@ -234,20 +328,27 @@ Status ModelSync::Sync() {
     SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::Model> models, store_->ListModels(page));
     for (const registry::Model& model : models) {
       names.insert(model.name);
+      if (onnx_.erase(model.name) > 0) {
+        Log(LogLevel::kError, "ONNX files are not served any more",
+            {{"model", model.name}, {"why", "the registry has packages of this name now"}});
+        if (host_->HasModel(model.name)) SAFERL_RETURN_IF_ERROR(host_->Unload(model.name));
+      }
       SAFERL_RETURN_IF_ERROR(SyncModel(model));
     }
     if (static_cast<int64_t>(models.size()) < page.limit) break;
     page.offset += page.limit;
   }
   for (const std::string& name : host_->Names()) {
-    if (!names.contains(name) && !host_->Versions(name).empty())
+    if (!names.contains(name) && !onnx_.contains(name) && !host_->Versions(name).empty())
       SAFERL_RETURN_IF_ERROR(host_->Unload(name));
   }
+  if (revision_ < 0) LoadOnnxFiles(names);  // later ones come by Load
   revision_ = revision;
   return absl::OkStatus();
 }
 
 Status ModelSync::SyncIfChanged() {
+  if (unpushed_) SAFERL_RETURN_IF_ERROR(PushDropped());
   SAFERL_ASSIGN_OR_RETURN(const int64_t revision, store_->Revision());
   {
     const std::lock_guard<std::mutex> lock(one_);

@@ -11,6 +11,7 @@ using registry::RolloutEvent;
 
 namespace {
 constexpr int kMostRollouts = 1000;
+constexpr uint64_t kTidyEvery = 600;  ///< steps, for what a controller that died left
 }  // namespace
 
 Controller::Controller(registry::Store* store, Evidence* evidence, const ControllerOptions& options)
@@ -33,6 +34,9 @@ StatusOr<StepReport> Controller::Step(int64_t now_ns) {
       first = Status(changed.status().code(),
                      Cat("rollout ", rollout.id, ": ", changed.status().message()));
     }
+  }
+  if (report.changed > 0 || steps_++ % kTidyEvery == 0) {
+    if (const Status tidied = evidence_->Tidy(); first.ok()) first = tidied;
   }
   if (!first.ok()) return first;
   return report;

@@ -49,6 +49,7 @@ class Controller {
   registry::RolloutStore rollouts_;
   Evidence* evidence_;
   ControllerOptions options_;
+  uint64_t steps_ = 0;
   std::map<std::string, int64_t> rolling_back_since_;  ///< monotonic, by rollout
 };
 

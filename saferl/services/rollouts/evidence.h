@@ -6,6 +6,7 @@
 // controller keeps no statistics of its own, so that a new one decides as the one before would.
 // Times: the registry's clock (ns since 1970). Errors: any; the rollout then holds. RT: no.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -23,15 +24,20 @@ enum class BadKind : uint8_t {
   kCount,
 };
 
-struct BadEvent {
-  int64_t at_ns = 0;
-  BadKind kind = BadKind::kViolation;
-  bool on_canary = false;
-  double canary_share = 0;  ///< the canary's part of the robots exposed at that moment
+inline constexpr size_t kBadKinds = static_cast<size_t>(BadKind::kCount);
+/// Names of the counts, in reports and errors.
+inline constexpr std::array<const char*, kBadKinds> kBadNames = {"hard", "violations",
+                                                                 "interventions", "deadlines"};
+using BadCounts = std::array<int64_t, kBadKinds>;  ///< by kind
+
+/// A stretch of time in which the canary's part of the robots counts as one number.
+struct EvidenceSlice {
+  double canary_share = 0;  ///< of the robots exposed in it
+  BadCounts canary{}, stable{};
 };
 
 struct ArmEvidence {
-  std::vector<BadEvent> events;          ///< by time
+  std::vector<EvidenceSlice> slices;     ///< by time
   double canary_h = 0, stable_h = 0;     ///< robot hours
   int64_t canary_ns = 0, stable_ns = 0;  ///< newest data of each arm; 0: none
 };
@@ -39,8 +45,10 @@ struct ArmEvidence {
 class Evidence {
  public:
   virtual ~Evidence() = default;
-  /// From `since_ns` on, up to now.
+  /// From `since_ns` on, up to now. `since_ns`: when the rollout's state changed.
   virtual StatusOr<ArmEvidence> Read(const registry::Rollout& rollout, int64_t since_ns) = 0;
+  /// Drops what no judgement needs any more.
+  virtual Status Tidy() { return absl::OkStatus(); }
 };
 
 }  // namespace saferl::services

@@ -14,7 +14,7 @@ using registry::Phase;
 using registry::RateGate;
 using registry::RolloutEvent;
 
-constexpr size_t kKinds = static_cast<size_t>(BadKind::kCount);
+constexpr size_t kKinds = kBadKinds;
 constexpr std::array<const char*, kKinds> kNames = {"hard violations", "violations",
                                                     "interventions", "missed deadlines"};
 constexpr size_t kFirstSoft = 1;
@@ -28,6 +28,7 @@ Phase Working(const registry::RolloutState& state) {
 
 struct Gates {
   std::array<RateGate, kKinds> gates;
+  BadCounts seen{};  ///< on the canary
   bool hard = false;
 };
 
@@ -36,11 +37,12 @@ Gates Feed(const ArmEvidence& evidence, const RolloutRules& options) {
   each.alpha /= static_cast<double>(kKinds - kFirstSoft);
   Gates fed;
   fed.gates.fill(RateGate(each));
-  for (const BadEvent& event : evidence.events) {
-    if (event.kind == BadKind::kHard || event.kind >= BadKind::kCount) {  // unknown: the worst
-      fed.hard = fed.hard || event.on_canary;
-    } else {
-      fed.gates[static_cast<size_t>(event.kind)].Event(event.on_canary, event.canary_share);
+  for (const EvidenceSlice& slice : evidence.slices) {
+    fed.hard = fed.hard || slice.canary[static_cast<size_t>(BadKind::kHard)] > 0;
+    for (size_t k = 0; k < kKinds; ++k) {
+      fed.seen[k] += slice.canary[k];
+      if (k >= kFirstSoft)
+        fed.gates[k].Events(slice.canary[k], slice.stable[k], slice.canary_share);
     }
   }
   return fed;
@@ -57,14 +59,14 @@ std::optional<std::string> Rejects(const Gates& fed) {
   return std::nullopt;
 }
 
+bool Accepts(const Gates& fed, size_t k, const ArmEvidence& all, const RolloutRules& options) {
+  return fed.gates[k].accepts() || RateBelow(options.acceptable_rate_per_h, fed.seen[k],
+                                             all.canary_h, options.gate.accept_alpha);
+}
+
 bool Accepts(const Gates& fed, const ArmEvidence& all, const RolloutRules& options) {
   for (size_t k = kFirstSoft; k < kKinds; ++k) {
-    const int64_t seen = std::count_if(all.events.begin(), all.events.end(), [k](const auto& e) {
-      return e.on_canary && static_cast<size_t>(e.kind) == k;
-    });
-    if (!fed.gates[k].accepts() &&
-        !RateBelow(options.acceptable_rate_per_h, seen, all.canary_h, options.gate.accept_alpha))
-      return false;
+    if (!Accepts(fed, k, all, options)) return false;
   }
   return true;
 }
@@ -97,6 +99,30 @@ bool RateBelow(double limit, int64_t events, double exposure, double alpha) {
     mean += std::exp((1 - part) * limit * exposure + static_cast<double>(events) * std::log(part)) /
             static_cast<double>(kParts.size());
   return mean >= 1 / alpha;
+}
+
+std::vector<GateReading> ReadGates(const ArmEvidence& all, const RolloutRules& options) {
+  const Gates fed = Feed(all, options);
+  const double alpha = options.gate.alpha / static_cast<double>(kKinds - kFirstSoft);
+  std::vector<GateReading> readings(kKinds);
+  for (size_t k = 0; k < kKinds; ++k) {
+    GateReading& reading = readings[k];
+    reading.kind = kBadNames[k];
+    reading.canary = fed.seen[k];
+    for (const EvidenceSlice& slice : all.slices) reading.stable += slice.stable[k];
+    if (k < kFirstSoft) {
+      reading.rejects = fed.hard;
+      reading.accepts = !fed.hard;
+      continue;
+    }
+    reading.log_e = fed.gates[k].log_e();
+    reading.reject_at = -std::log(alpha);
+    reading.log_e_fine = fed.gates[k].log_e_fine();
+    reading.accept_at = -std::log(options.gate.accept_alpha);
+    reading.rejects = fed.gates[k].rejects();
+    reading.accepts = Accepts(fed, k, all, options);
+  }
+  return readings;
 }
 
 StageTimes TimesOf(const std::vector<registry::JournalEntry>& journal) {
@@ -137,7 +163,8 @@ std::optional<RolloutVerdict> JudgeRollout(const registry::Rollout& rollout,
   if (step.canary_h < plan.min_exposure_h || step.canary_ns == 0) return std::nullopt;
   if (!bake && !Accepts(fed, all, options)) return std::nullopt;
   return RolloutVerdict{RolloutEvent::kAccept,
-                        Cat(step.canary_h, " robot hours, ", all.events.size(), " bad events")};
+                        Cat(step.canary_h, " robot hours, ",
+                            fed.seen[1] + fed.seen[2] + fed.seen[3], " bad events on the canary")};
 }
 
 }  // namespace saferl::services

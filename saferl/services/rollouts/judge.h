@@ -12,10 +12,12 @@
 // A kind accepts when it is shown to be at most accept_ratio times stable's, or its rate on the
 // canary to be below acceptable_rate_per_h; the second is how a fleet without bad events goes on.
 // In the bake no robot is left to compare with: hard violations, silence and time decide there.
-// Units: seconds, robot hours, ns of the registry's clock. RT: no. Cost: linear in the events.
+// Units: seconds, robot hours, ns of the registry's clock. RT: no. Cost: linear in the slices of
+// evidence that hold bad events, whatever the number of robots and events.
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "saferl/registry/gates.h"
 #include "saferl/services/rollouts/evidence.h"
@@ -23,8 +25,11 @@
 namespace saferl::services {
 
 struct RolloutRules {
-  registry::RateGateOptions gate;    ///< alpha of all kinds together; accept_alpha of each
-  double acceptable_rate_per_h = 5;  ///< of each kind, on the canary
+  registry::RateGateOptions gate;  ///< alpha of all kinds together; accept_alpha of each
+  /// Of each kind, on the canary. An hour without an event (the usual plan's min_exposure_h) shows
+  /// with accept_alpha that a rate is below 3.7 per hour and no less: a limit under that would keep
+  /// a faultless version waiting, one far above it would pass what nobody compared.
+  double acceptable_rate_per_h = 5;
   double max_data_age_s = 5;
 };
 
@@ -45,6 +50,17 @@ std::optional<RolloutVerdict> JudgeRollout(const registry::Rollout& rollout,
                                            const StageTimes& times, const ArmEvidence& all,
                                            const ArmEvidence& step, int64_t now_ns,
                                            const RolloutRules& options);
+
+/// Where one kind of bad event stands.
+struct GateReading {
+  const char* kind = "";
+  int64_t canary = 0, stable = 0;        ///< events
+  double log_e = 0, reject_at = 0;       ///< of "worse than stable"
+  double log_e_fine = 0, accept_at = 0;  ///< of "not worse by accept_ratio"
+  bool rejects = false, accepts = false;
+};
+/// Of hard violations too: one on the canary rejects, none accepts.
+std::vector<GateReading> ReadGates(const ArmEvidence& all, const RolloutRules& options);
 
 /// Shown, at level `alpha` and however often looked at, that a Poisson rate is below `limit`: an
 /// e-process, the mean of likelihood ratios exp((limit - r) exposure) (r / limit)^events over

@@ -45,7 +45,12 @@ StatusOr<LeaseAnswer> GrantLease(registry::Store* store, const std::string& mode
     return LeaseAnswer{.version = champion.number, .stable = champion.number};
   }
   const registry::Rollout& r = active[0];
-  LeaseAnswer answer{.version = r.from, .stable = r.from};
+  LeaseAnswer answer{.version = r.from, .stable = r.from, .rollout = r.id};
+  answer.renew_s = std::min(kRenew_s, r.plan.lease_s / kRenewsInALease);
+  const registry::Phase held = r.state.held, phase = r.state.phase;
+  // Held in its shadow it goes on looking: fresh data is what ends such a hold.
+  if ((phase == registry::Phase::kHold ? held : phase) == registry::Phase::kShadow)
+    answer.shadow = r.to;
   if (registry::OnCanary(r.id, robot, episode, registry::CanaryShare(r.plan, r.state))) {
     const Status renewed = rollouts.Renew(r.id, robot, r.to);
     if (!renewed.ok() && !absl::IsFailedPrecondition(renewed)) return renewed;

@@ -6,7 +6,7 @@
 // nor a clock that is set wrong lengthens it. When it ends, the next Version() is the stable one:
 // a comparison and a copied number, nothing is asked or loaded.
 //   - up only before the robot moves: a grant heard after StartMoving() waits for the next episode
-//   - down at once, and then stable for the rest of the episode
+//   - down at once, and then stable until the robot stands
 //   - an answer that an older question got never undoes a newer one
 // GrantLease (the registry's side) gives the new version only to robots of the cohort
 // (registry::OnCanary). A robot that has a living lease on the new version stays noted with it:
@@ -26,9 +26,14 @@ struct LeaseQuestion {
   int64_t at_ns = 0;    ///< the robot's clock
   std::string episode;
 };
+inline constexpr double kRenew_s = 5;         ///< while nothing is rolled out
+inline constexpr double kRenewsInALease = 4;  ///< so that three answers may be lost
 struct LeaseAnswer {
   int64_t version = 0, stable = 0;  ///< 0: none, the robot stands still
   double lease_s = 0;               ///< of `version` where it is not the stable one
+  double renew_s = kRenew_s;        ///< ask again after so long
+  std::string rollout = {};         ///< empty: none is active
+  int64_t shadow = 0;  ///< to be computed beside `version` and reported, moving nothing; 0: none
 };
 
 class RolloutLease {
@@ -39,6 +44,8 @@ class RolloutLease {
   LeaseQuestion Ask(int64_t now_ns);
   void Hear(const LeaseQuestion& question, const LeaseAnswer& answer);
   void StartMoving() { moving_ = true; }
+  /// It stands within its episode: the next grant counts again.
+  void Rest() { moving_ = false; }
   /// What this tick runs.
   int64_t Version(int64_t now_ns);
   int64_t stable() const { return stable_; }

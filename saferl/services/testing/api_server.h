@@ -1,16 +1,12 @@
 #pragma once
-// The whole program on a database of either kind, and an HTTP client of its API. For tests.
+// The whole program on stores of either kind, and an HTTP client of its API. For tests.
 //
 //   class MyTest : public testing::TestWithParam<const char*>, protected ApiServer {
-//     MyTest() : ApiServer(GetParam()) {}   // "sqlite" or "postgresql"
+//     MyTest() : ApiServer(GetParam()) {}   // one of kBackends
 //     void SetUp() override { ASSERT_TRUE(Start().ok()); }
 //   };
 // RT: no.
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,7 +16,7 @@
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
 #include "saferl/services/app.h"
-#include "saferl/storage/testing/test_database.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 
@@ -31,52 +27,15 @@ inline std::string HeaderOf(const net::ClientResponse& response, const char* nam
 
 class ApiServer {
  public:
-  explicit ApiServer(const char* kind)
-      : test_database_(kind),
-        folder_(std::filesystem::temp_directory_path() / Cat("saferl_api_", ::getpid())) {
-    std::filesystem::remove_all(folder_);
-  }
-  ~ApiServer() {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  explicit ApiServer(const char* kind) : stores_(kind) {}
   /// Ends the App and starts another on the same stores.
   Status Start(int keep = 2000, const std::vector<Service>& services = {}) {
-    SAFERL_RETURN_IF_ERROR(test_database_.status());
+    SAFERL_RETURN_IF_ERROR(stores_.status());
     app_.reset();
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    config.monitor.shm = "off";
+    ServiceConfig config = stores_.config();
     config.inference.keep_decisions = keep;
-    config.database = DatabaseOf(test_database_.options());
-    auto app = App::Start(config, {"0.1.0", "abc"}, services);
-    if (!app.ok()) return app.status();
-    app_ = *std::move(app);
+    SAFERL_ASSIGN_OR_RETURN(app_, App::Start(config, {"0.1.0", "abc"}, services));
     return absl::OkStatus();
-  }
-  /// The fields that make the App's URL that of the test's database.
-  static DatabaseConfig DatabaseOf(const storage::DatabaseOptions& options) {
-    DatabaseConfig config;
-    config.password = options.password;
-    std::string rest = options.url;
-    const auto take = [&rest](const char* until) {
-      const size_t at = std::min(rest.find(until), rest.size());
-      const std::string part = rest.substr(0, at);
-      rest.erase(0, at + std::string_view(until).size());
-      return part;
-    };
-    if (take(":") == "sqlite") {
-      config.path = rest;
-      return config;
-    }
-    rest.erase(0, 2);  // "//"
-    config.user = take("@");
-    config.host = take(":");
-    config.port = std::stoi(take("/"));
-    config.name = take("?");
-    config.ssl_mode = "disable";
-    return config;
   }
   /// Status 0 where no answer came.
   net::ClientResponse Call(net::Method method, const std::string& path,
@@ -103,8 +62,7 @@ class ApiServer {
     return json.ok() ? *std::move(json) : Node();
   }
 
-  storage::testing::TestDatabase test_database_;
-  std::string folder_;
+  Backends stores_;
   std::unique_ptr<App> app_;
   net::HttpClient client_;
 };

@@ -1,8 +1,6 @@
 #pragma once
 // A whole App that serves the models of the Open Inference Protocol's tests: `small` (versions 1
-// and 10) and `other` (version 1). For tests.
-
-#include <unistd.h>
+// and 10) and `other` (version 1), on stores of either kind. For tests.
 
 #include <filesystem>
 #include <memory>
@@ -13,34 +11,28 @@
 #include "saferl/base/text.h"
 #include "saferl/services/app.h"
 #include "saferl/services/inference/small_policy.h"
+#include "saferl/services/testing/backends.h"
 
 namespace saferl::services {
 
 class OipServer {
  public:
-  ~OipServer() {
-    app_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  explicit OipServer(const char* kind) : stores_(kind) {}
   Status Start() {
-    std::filesystem::remove_all(folder_);
+    SAFERL_RETURN_IF_ERROR(stores_.status());
     for (const auto& [file, sign] :
          {std::pair{"small/1", 1.0F}, std::pair{"small/10", -1.0F}, std::pair{"other/1", 1.0F}}) {
-      const std::filesystem::path path = Cat(folder_, "/models/", file, ".policy");
+      const std::filesystem::path path = Cat(stores_.folder(), "/models/", file, ".policy");
       std::filesystem::create_directories(path.parent_path());
       SAFERL_RETURN_IF_ERROR(WriteFileAtomic(path.string(), Package(sign)));
     }
-    ServiceConfig config;
-    config.data_dir = folder_;
-    config.api.port = config.inference_server.port = config.monitor_server.port = 0;
-    SAFERL_ASSIGN_OR_RETURN(app_, App::Start(config, {"0.1.0", "abc"}, {}));
+    SAFERL_ASSIGN_OR_RETURN(app_, App::Start(stores_.config(), {"0.1.0", "abc"}, {}));
     return absl::OkStatus();
   }
   App* app() { return app_.get(); }
 
  private:
-  const std::string folder_ =
-      (std::filesystem::temp_directory_path() / Cat("saferl_oip_", ::getpid())).string();
+  const Backends stores_;
   std::unique_ptr<App> app_;
 };
 

@@ -76,6 +76,7 @@ class WorldEvidence : public Evidence {
     for (const Robot& robot : robots) {
       if (!robot.alive) continue;
       (robot.runs == to ? row.canary : row.stable) += 1;
+      if (shadows && robot.runs != to) row.canary += 1;  // what it would have done
     }
     row.hours = tick_s / 3600;
     rows_.push_back(row);
@@ -89,13 +90,16 @@ class WorldEvidence : public Evidence {
       all.stable_h += row.stable * row.hours;
       if (row.canary > 0) all.canary_ns = row.at_ns;
       if (row.stable > 0) all.stable_ns = row.at_ns;
-      const double share = static_cast<double>(row.canary) / (row.canary + row.stable);
-      for (int i = 0; i < row.canary * bad_per_tick; ++i)
-        all.events.push_back({row.at_ns, kind, true, share});
+      if (row.canary + row.stable == 0) continue;
+      EvidenceSlice slice;
+      slice.canary_share = static_cast<double>(row.canary) / (row.canary + row.stable);
+      slice.canary[static_cast<size_t>(kind)] = int64_t{row.canary} * bad_per_tick;
+      all.slices.push_back(slice);
     }
     return all;
   }
   bool available = true;
+  bool shadows = false;  ///< every robot computes the new version beside its own
   int bad_per_tick = 0;
   BadKind kind = BadKind::kViolation;
 

@@ -33,6 +33,13 @@ StatusOr<std::unique_ptr<RedisServer>> RedisServer::Start(const Options& options
   return server;
 }
 
+StatusOr<RedisServer*> RedisServer::Shared() {
+  static StatusOr<std::unique_ptr<RedisServer>> shared =
+      Start({.user = "saferl", .password = "a-password"});
+  if (!shared.ok()) return shared.status();
+  return shared->get();
+}
+
 Status RedisServer::Restart() {
   const std::string& folder = directory_.path();
   process_.reset();

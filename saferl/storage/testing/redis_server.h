@@ -20,6 +20,9 @@ class RedisServer {
     std::string user = {}, password = {};
   };
   static StatusOr<std::unique_ptr<RedisServer>> Start(const Options& options);
+  /// Without TLS, with a user; made at the first call, ended when the program ends. Call it from
+  /// the main thread.
+  static StatusOr<RedisServer*> Shared();
 
   /// What a client needs to reach it.
   CacheOptions options() const;

@@ -1,0 +1,80 @@
+#pragma once
+// OnnxRuntime: models that our own kernels cannot express (convolutions, normalisation layers,
+// attention) run through ONNX Runtime where its library is present. The library is loaded when it
+// is asked for, never linked, so that nothing here depends on it.
+//
+// Models: one float32 input and one float32 output of any rank, weights inside the file (a model
+// that names another file is refused: no path in a model is ever followed).
+// Trust: the library's functions are called by their place in its append-only table (version 11,
+// that is library 1.11 or later); before it is accepted its version is read and a model with known
+// answers is run through every function that serving uses.
+// Threads: Open and Run from any. Computes on the caller's thread: no pool, nothing spins.
+// Errors: kFailedPrecondition: no library, or not one (what is missing, how to get it, which
+// setting names it); kInvalidArgument: the model or the shape. RT: no; a robot's tick runs our own
+// kernels. Cost: `saferl bench policy --onnxruntime LIB`. Source: onnxruntime_c_api.h (order of
+// OrtApi), which says that the order never changes.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "saferl/base/status.h"
+
+namespace saferl::policy {
+
+inline constexpr size_t kMaxServedOnnxBytes = size_t{256} << 20;
+
+struct OnnxRuntimeOptions {
+  std::string library;            ///< libonnxruntime.so; empty: what the loader finds by that name
+  int gpu = -1;                   ///< CUDA device; -1: none
+  uint64_t gpu_memory_limit = 0;  ///< of one model's arena on the device [bytes]; 0: none
+};
+
+struct OnnxPort {
+  std::string name;
+  std::vector<int64_t> shape;  ///< -1: any size
+};
+
+/// One loaded model.
+class OnnxSession {
+ public:
+  virtual ~OnnxSession() = default;
+  const OnnxPort& input() const { return input_; }
+  const OnnxPort& output() const { return output_; }
+  /// `output`: float32, row by row.
+  virtual Status Run(std::span<const float> input, std::span<const int64_t> shape,
+                     std::string* output, std::vector<int64_t>* output_shape) const = 0;
+  /// The fastest way there is: input and output stay where they are from call to call.
+  class Bound {
+   public:
+    virtual ~Bound() = default;
+    virtual bool Run() = 0;
+  };
+  /// The session and both memories must outlive it.
+  virtual StatusOr<std::unique_ptr<Bound>> Bind(std::span<float> input,
+                                                std::span<const int64_t> input_shape,
+                                                std::span<float> output,
+                                                std::span<const int64_t> output_shape) const = 0;
+
+ protected:
+  OnnxPort input_, output_;
+};
+
+class OnnxRuntime {
+ public:
+  /// Loads the library and proves that it computes what it should.
+  static StatusOr<std::shared_ptr<const OnnxRuntime>> Load(const OnnxRuntimeOptions& options);
+  virtual ~OnnxRuntime() = default;
+  const std::string& version() const { return version_; }
+  /// `source` names the model in messages.
+  virtual StatusOr<std::unique_ptr<const OnnxSession>> Open(std::string_view model,
+                                                            std::string_view source) const = 0;
+
+ protected:
+  std::string version_;
+};
+
+}  // namespace saferl::policy

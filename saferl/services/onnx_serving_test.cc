@@ -1,0 +1,137 @@
+// Models of other operators, served by ONNX Runtime: NAME/VERSION.onnx in the models folder.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "saferl/base/file.h"
+#include "saferl/base/text.h"
+#include "saferl/services/app.h"
+#include "saferl/services/decide/sessions.h"
+#include "saferl/services/inference/small_policy.h"
+
+namespace saferl::services {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kRoot = SAFERL_SOURCE_DIR;
+
+std::string Output(const std::string& command) {
+  FILE* pipe = popen(command.c_str(), "r");
+  std::string output;
+  std::array<char, 4096> buffer{};
+  while (const size_t n = pipe == nullptr ? 0 : fread(buffer.data(), 1, buffer.size(), pipe))
+    output.append(buffer.data(), n);
+  EXPECT_EQ(pclose(pipe), 0) << command << "\n" << output;
+  while (!output.empty() && output.back() == '\n') output.pop_back();
+  return output;
+}
+
+class OnnxServing : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string python =
+        Output(Cat(kRoot, "/tools/python_env numpy==2.1.3 onnx==1.17.0 onnxruntime==1.20.1"));
+    const std::string script = Cat(python, " ", kRoot, "/tools/test_onnx.py ");
+    config_.inference.onnxruntime = Output(script + "library");
+    Write("small/1.policy", Package(1));
+    Output(Cat(script, "beyond ", folder_));
+    Write("scan/1.onnx", *ReadFile(folder_ + "/scan.onnx"));
+    config_.data_dir = folder_;
+    config_.api.port = config_.inference_server.port = config_.monitor_server.port = 0;
+  }
+  void TearDown() override {
+    app_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void Write(const std::string& file, const std::string& bytes) const {
+    const std::filesystem::path path = Cat(folder_, "/models/", file);
+    std::filesystem::create_directories(path.parent_path());
+    ASSERT_TRUE(WriteFileAtomic(path.string(), bytes).ok());
+  }
+  void Start() {
+    auto app = App::Start(config_, {"0.1.0", "abc"}, {});
+    ASSERT_TRUE(app.ok()) << app.status();
+    app_ = *std::move(app);
+  }
+  std::string Reason(const std::string& name) const {
+    for (const IndexEntry& entry : app_->models().Index()) {
+      if (entry.name == name) return Cat(entry.state, " ", entry.reason);
+    }
+    return "absent";
+  }
+  StatusOr<InferResponse> Infer(std::vector<int64_t> shape, size_t numbers) const {
+    InferRequest request;
+    request.inputs.push_back(
+        {"obs", DataType::kFp32, std::move(shape), std::string(4 * numbers, '\0'), {}});
+    return services::Infer(*app_->models().Find("scan", "1"), std::move(request),
+                           telemetry::Transport::kHttp);
+  }
+
+  const std::string folder_ =
+      (std::filesystem::temp_directory_path() / Cat("saferl_onnx_", ::getpid())).string();
+  ServiceConfig config_;
+  std::unique_ptr<App> app_;
+};
+
+TEST_F(OnnxServing, TritonsClientsGetTheReferencesAnswersByRestAndGrpc) {
+  Start();
+  const std::string python =
+      Output(Cat(kRoot, "/tools/python_env -r ", kRoot, "/tools/oip_clients.txt"));
+  EXPECT_EQ(Output(Cat(python, " ", kRoot, "/tools/test_onnx_serving.py ", app_->inference_port(),
+                       " ", folder_, "/scan.in.npy ", folder_, "/scan.out.npy 2>&1")),
+            "ok");
+}
+
+TEST_F(OnnxServing, AModelOfTheFolderStaysBesideThoseOfTheRegistryAndChecksItsShapes) {
+  Start();
+  const auto model = app_->models().Find("scan", "");
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(model->platform, "onnxruntime_onnx");
+  EXPECT_EQ(model->input.shape, std::vector<int64_t>({-1, 2, 8}));
+  EXPECT_NE(app_->models().Find("small", "1"), nullptr);
+  EXPECT_EQ(Infer({3, 2, 8}, 48)->outputs[0].shape, std::vector<int64_t>({3, 3}));
+  EXPECT_EQ(model->statistics.inference_count, 3u);
+  EXPECT_EQ(Infer({2, 8}, 16)->outputs[0].shape, std::vector<int64_t>({3}));
+  for (const auto& shape : {std::vector<int64_t>{2, 9}, {8}, {1, 8, 2}, {0, 2, 8}}) {
+    const Status status = Infer(shape, 16).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("[-1, 2, 8]"));
+  }
+}
+
+TEST_F(OnnxServing, WithoutTheLibraryTheIndexSaysWhatIsMissingAndTheRestIsServed) {
+  config_.inference.onnxruntime = "/nowhere/libonnxruntime.so";
+  Start();
+  EXPECT_NE(app_->models().Find("small", "1"), nullptr);
+  EXPECT_EQ(app_->models().Find("scan", "1"), nullptr);
+  EXPECT_THAT(Reason("scan"), HasSubstr("UNAVAILABLE ONNX Runtime: the library is not here"));
+  EXPECT_THAT(Reason("scan"), HasSubstr("ONNXRUNTIME_LIBRARY"));
+}
+
+TEST_F(OnnxServing, ARobotsSessionRefusesAModelThatATickDoesNotWaitFor) {
+  Start();
+  Sessions sessions({}, &app_->models());
+  const Status status =
+      sessions
+          .Create(
+              {.robot = "r", .type = "wheelchair", .model = "scan", .version = "1", .limits = {}})
+          .status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("saferl policy import"));
+}
+
+TEST_F(OnnxServing, TheRegistrysPackagesWinOverFilesOfTheSameName) {
+  Write("small/7.onnx", *ReadFile(folder_ + "/scan.onnx"));
+  Start();
+  EXPECT_NE(app_->models().Find("small", "1"), nullptr);
+  EXPECT_EQ(app_->models().Find("small", "7"), nullptr);
+}
+
+}  // namespace
+}  // namespace saferl::services
