@@ -34,8 +34,8 @@ class ModelSync {
   /// This machine's name in the registry's history.
   const std::string& node() const { return node_; }
   /// Pushes dropped packages and remembers the folder for ONNX files, which Sync then loads.
-  /// `folder` is data_dir/models; absent: nothing. kUnavailable when a store was away: SyncIfChanged
-  /// pushes the rest.
+  /// `folder` is data_dir/models; absent: nothing. kUnavailable when a store was away:
+  /// SyncIfChanged pushes the rest.
   Status PushFiles(const std::string& folder);
   /// Loads, unloads and moves aliases until the host is as the registry says.
   Status Sync();
