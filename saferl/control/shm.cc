@@ -132,7 +132,7 @@ void ShmEndpoint::Read(int64_t now_ns, TickInput* input) {
   // of the future would let it count for longer.
   input->lease_ok =
       !lease_ns_ || (request_.stamp_ns <= judged_ns && judged_ns <= request_.lease_until_ns &&
-                     judged_ns - request_.stamp_ns <= *lease_ns_);
+                     Elapsed(request_.stamp_ns, judged_ns) <= *lease_ns_);
 }
 
 saferl_command CommandRecord(const Decision& decision) {

@@ -179,7 +179,9 @@ TEST(MemoryProfile, SlopeIsTheLeastSquaresLine) {
 TEST(MemoryProfile, OwnHeapIsMeasuredAndBadInputRefused) {
   const StatusOr<MemoryProfile> own = ProfileMemory(::getpid(), 0.05, 0.05);
   ASSERT_TRUE(own.ok()) << own.status();
+#ifndef SAFERL_SANITIZED  // whose allocator keeps no figures for mallinfo2
   EXPECT_GT(own->samples[0].heap, 0u);
+#endif
   EXPECT_FALSE(ProfileMemory(-1, 0.1).ok());
   EXPECT_EQ(ProfileMemory(::getpid(), 0).status().code(), absl::StatusCode::kInvalidArgument);
 }

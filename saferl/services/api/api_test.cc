@@ -35,8 +35,7 @@ class ApiTest : public testing::TestWithParam<const char*>, protected ApiServer 
     const auto page = Get("/api/v1/experiments" + query);
     EXPECT_EQ(page.status, 200) << page.body;
     const Node body = Json(page);
-    for (const Node& item : body.Find("items")->items())
-      names.push_back(item.Find("name")->text());
+    for (const Node& item : body.Find("items")->items()) names.push_back(item.Find("name")->text());
     return names;
   }
 };
