@@ -8,7 +8,8 @@ FUZZ_SECONDS ?= 20
 ROBOTS := wheelchair arm7 exoskeleton
 SAFERL := build/bin/saferl
 QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING >/dev/null
-CTEST = GTEST_BRIEF=1 ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
+CTEST = GTEST_BRIEF=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tools/lsan.supp:print_suppressions=0 \
+  TSAN_OPTIONS=suppressions=$(CURDIR)/tools/tsan.supp ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
 
 .PHONY: torch-check help setup build test up demo check prove bench asan tsan fuzz coverage format clean
 

@@ -51,6 +51,10 @@ uint64_t With(const CpuProfile& profile, std::string_view function) {
 }
 
 TEST(CpuProfile, SharesOfTwoFunctionsAreThoseOfTheirWork) {
+#ifdef __SANITIZE_THREAD__
+  // 2026-11-25: ThreadSanitizer keeps signals back until a thread blocks; these never do.
+  GTEST_SKIP() << "no samples of running threads under ThreadSanitizer";
+#endif
   std::atomic<bool> stop = false;
   std::thread worker([&] {
     while (!stop) {
@@ -179,7 +183,9 @@ TEST(MemoryProfile, SlopeIsTheLeastSquaresLine) {
 TEST(MemoryProfile, OwnHeapIsMeasuredAndBadInputRefused) {
   const StatusOr<MemoryProfile> own = ProfileMemory(::getpid(), 0.05, 0.05);
   ASSERT_TRUE(own.ok()) << own.status();
+#ifndef SAFERL_SANITIZED  // whose allocator keeps no figures for mallinfo2
   EXPECT_GT(own->samples[0].heap, 0u);
+#endif
   EXPECT_FALSE(ProfileMemory(-1, 0.1).ok());
   EXPECT_EQ(ProfileMemory(::getpid(), 0).status().code(), absl::StatusCode::kInvalidArgument);
 }
