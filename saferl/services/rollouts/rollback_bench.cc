@@ -13,7 +13,7 @@
 namespace saferl::services {
 namespace {
 
-constexpr int kTimes = 1000;
+constexpr int kTimes = 300;
 
 void Rollback(benchmark::State& state) {
   RollbackDrive drive;
