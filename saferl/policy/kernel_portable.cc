@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 
 #include "saferl/policy/activation.h"
 #include "saferl/policy/kernel.h"
@@ -27,6 +28,33 @@ void Block(const float* w, const float* x, int in8, Activation activation, float
     }
   }
   for (int j = 0; j < kWidth; ++j) y[j] = Activate(activation, acc[0][j]);
+}
+
+/// In place, byte k where float k / 4 was; false when one is not finite.
+bool QuantiseInput(const Int8Input& input, int in8, float* x) {
+  bool finite = true;
+  auto* u = reinterpret_cast<uint8_t*>(x);
+  for (int k = 0; k < in8; ++k) {
+    float value;
+    std::memcpy(&value, u + 4 * static_cast<ptrdiff_t>(k), sizeof value);
+    finite = finite && std::isfinite(value);
+    const float scaled = std::clamp(value * input.per_unit, -128.0F, 127.0F);
+    const int32_t q = finite ? static_cast<int32_t>(std::nearbyintf(scaled)) + input.zero : 0;
+    u[k] = static_cast<uint8_t>(std::clamp(q, input.low, int32_t{127}));
+  }
+  return finite;
+}
+
+void Int8Block(int width, const float* w, const uint8_t* u, int in8, Activation activation,
+               float* y) {
+  const auto* start = reinterpret_cast<const int32_t*>(w);
+  const auto* q = reinterpret_cast<const int8_t*>(w + 3 * static_cast<ptrdiff_t>(width));
+  for (int j = 0; j < width; ++j) {
+    int32_t sum = start[j];
+    for (int k = 0; k < in8; ++k) sum += q[(k / 4 * width + j) * 4 + k % 4] * u[k];
+    const float scaled = static_cast<float>(sum) * w[width + j];
+    y[j] = Activate(activation, scaled + w[2 * width + j]);
+  }
 }
 
 bool Normalise(const PackedNetwork& net, const float* observation, float* a) {
@@ -65,9 +93,14 @@ bool RunPortable(const PackedNetwork& net, const float* observation, float* acti
   const float* w = net.data() + 2 * RoundUp8(net.n_obs);
   for (int l = 0; l < net.n_layers; ++l) {
     const PackedLayer& layer = net.layers[l];
+    if (layer.int8 && !QuantiseInput(layer.input, layer.in8, x)) return false;
     for (int out = 0; out < layer.out8;) {
       const int width = BlockWidth(layer.out8 - out);
-      switch (width) {
+      switch (layer.int8 ? 0 : width) {
+        case 0:
+          Int8Block(width, w, reinterpret_cast<const uint8_t*>(x), layer.in8, layer.activation,
+                    y + out);
+          break;
         case 32:
           Block<32, 2>(w, x, layer.in8, layer.activation, y + out);
           break;
@@ -78,7 +111,7 @@ bool RunPortable(const PackedNetwork& net, const float* observation, float* acti
           Block<8, 8>(w, x, layer.in8, layer.activation, y + out);
           break;
       }
-      w += BlockFloats(width, layer.in8);
+      w += BlockFloats(layer, width);
       out += width;
     }
     float* t = x;
