@@ -45,16 +45,27 @@ bool QuantiseInput(const Int8Input& input, int in8, float* x) {
   return finite;
 }
 
-void Int8Block(int width, const float* w, const uint8_t* u, int in8, Activation activation,
-               float* y) {
-  const auto* start = reinterpret_cast<const int32_t*>(w);
-  const auto* q = reinterpret_cast<const int8_t*>(w + 3 * static_cast<ptrdiff_t>(width));
-  for (int j = 0; j < width; ++j) {
-    int32_t sum = start[j];
-    for (int k = 0; k < in8; ++k) sum += q[(k / 4 * width + j) * 4 + k % 4] * u[k];
-    const float scaled = static_cast<float>(sum) * w[width + j];
-    y[j] = Activate(activation, scaled + w[2 * width + j]);
+template <int kWidth>
+void Int8Block(const float* w, const float* x, int in8, Activation activation, float* y) {
+  int32_t sum[kWidth];
+  std::memcpy(sum, w, sizeof sum);
+  const auto* u = reinterpret_cast<const uint8_t*>(x);
+  const auto* q = reinterpret_cast<const int8_t*>(w + 3 * kWidth);
+  for (int k = 0; k < in8; k += 4, q += kWidth * 4) {
+    const int32_t u0 = u[k], u1 = u[k + 1], u2 = u[k + 2], u3 = u[k + 3];
+    for (int j = 0; j < kWidth; ++j)
+      sum[j] += q[4 * j] * u0 + q[4 * j + 1] * u1 + q[4 * j + 2] * u2 + q[4 * j + 3] * u3;
   }
+  for (int j = 0; j < kWidth; ++j) {
+    const float scaled = static_cast<float>(sum[j]) * w[kWidth + j];
+    y[j] = Activate(activation, scaled + w[2 * kWidth + j]);
+  }
+}
+
+template <int kWidth, int kSums>
+void AnyBlock(const PackedLayer& layer, const float* w, const float* x, float* y) {
+  if (layer.int8) return Int8Block<kWidth>(w, x, layer.in8, layer.activation, y);
+  Block<kWidth, kSums>(w, x, layer.in8, layer.activation, y);
 }
 
 bool Normalise(const PackedNetwork& net, const float* observation, float* a) {
@@ -96,19 +107,15 @@ bool RunPortable(const PackedNetwork& net, const float* observation, float* acti
     if (layer.int8 && !QuantiseInput(layer.input, layer.in8, x)) return false;
     for (int out = 0; out < layer.out8;) {
       const int width = BlockWidth(layer.out8 - out);
-      switch (layer.int8 ? 0 : width) {
-        case 0:
-          Int8Block(width, w, reinterpret_cast<const uint8_t*>(x), layer.in8, layer.activation,
-                    y + out);
-          break;
+      switch (width) {
         case 32:
-          Block<32, 2>(w, x, layer.in8, layer.activation, y + out);
+          AnyBlock<32, 2>(layer, w, x, y + out);
           break;
         case 16:
-          Block<16, 4>(w, x, layer.in8, layer.activation, y + out);
+          AnyBlock<16, 4>(layer, w, x, y + out);
           break;
         default:
-          Block<8, 8>(w, x, layer.in8, layer.activation, y + out);
+          AnyBlock<8, 8>(layer, w, x, y + out);
           break;
       }
       w += BlockFloats(layer, width);
