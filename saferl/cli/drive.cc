@@ -6,6 +6,7 @@
 #include "saferl/base/progress.h"
 #include "saferl/base/table.h"
 #include "saferl/base/text.h"
+#include "saferl/cli/remote_tick.h"
 #include "saferl/cli/verbs.h"
 
 namespace saferl::cli {
@@ -80,6 +81,19 @@ std::string ToText(const std::vector<Summary>& rows, bool colour) {
   return table.Text(colour);
 }
 
+/// Each drive is a robot of its own: a session's clock does not start anew.
+void DecideThere(const Args& args, const sim::DriveModel& model,
+                 std::vector<sim::DriveOptions>* options) {
+  for (sim::DriveOptions& o : *options) {
+    const auto there = std::make_shared<RemoteTick>(
+        args.text("--url"), Cat(args.text("--id"), "-", sim::Name(o.person), "-", o.seed),
+        args.text("--model"), args.real("--stand"), model.tick->safety->robot);
+    o.decide = [there](const control::TickInput& input, control::Decision* decision) {
+      return there->Decide(input, decision);
+    };
+  }
+}
+
 StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
   std::shared_ptr<const policy::Policy> policy;
   if (args.has("--policy")) {
@@ -100,6 +114,10 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
   if (args.has("--log") && args.text("--way") != "full") {
     return absl::InvalidArgumentError("--log: only the full system decides; give --way full");
   }
+  if (args.has("--url") && (args.has("--policy") || args.text("--way") != "full")) {
+    return absl::InvalidArgumentError(
+        "--url: the service decides, with its own policy; give --model, no --policy, --way full");
+  }
   std::vector<sim::DriveOptions> options;
   for (const sim::PersonKind person : people) {
     for (int i = 0; i < drives; ++i) {
@@ -116,6 +134,7 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
       options.push_back(std::move(o));
     }
   }
+  if (args.has("--url")) DecideThere(args, model, &options);
   Progress progress("drive", "drives", options.size(), console.json());
   SAFERL_ASSIGN_OR_RETURN(
       const std::vector<sim::DriveResult> results,
@@ -179,6 +198,25 @@ Verb DriveVerb() {
                     .fallback = "60",
                     .min = 0.1,
                     .max = 1e5},
+                   {.name = "--url",
+                    .doc = "a policy inference service that decides, as http://127.0.0.1:8001",
+                    .value_name = "URL"},
+                   {.name = "--model",
+                    .doc = "with --url: the policy that the service runs",
+                    .value_name = "NAME"},
+                   {.name = "--id",
+                    .doc = "with --url: how the robots' names begin; a robot that drove before "
+                           "cannot start anew within its session",
+                    .value_name = "ID",
+                    .fallback = "simulated"},
+                   {.name = "--stand",
+                    .doc = "with --url: seconds that each robot stands first, so that a rollout "
+                           "has seated it",
+                    .kind = ArgKind::kReal,
+                    .value_name = "S",
+                    .fallback = "0",
+                    .min = 0,
+                    .max = 60},
                    {.name = "--log",
                     .doc = "write the decision log of one drive (MCAP)",
                     .value_name = "FILE"},
@@ -186,7 +224,9 @@ Verb DriveVerb() {
                    ThreadsArg()},
           .examples = {"saferl drive --robot wheelchair --person all --drives 10",
                        "saferl drive --policy out/wheelchair.policy --person novice --drives 1 "
-                       "--log out/drive.mcap"},
+                       "--log out/drive.mcap",
+                       "saferl drive --url http://127.0.0.1:8001 --model wheelchair --person "
+                       "novice"},
           .run = RunDrive};
 }
 

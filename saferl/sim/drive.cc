@@ -196,7 +196,9 @@ class Episode {
     const robot::RobotState truth = plant_->Truth();
     See(truth);
     const Joints wish = input_.human.u;
-    if (options_.column == Column::kFull) {
+    if (options_.column == Column::kFull && options_.decide) {
+      SAFERL_RETURN_IF_ERROR(options_.decide(input_, &decision_));
+    } else if (options_.column == Column::kFull) {
       control::Tick(*model_.tick, input_, tick_data_.get(), &decision_);
       if (log_ != nullptr) SAFERL_RETURN_IF_ERROR(log_->Write(decision_));
     } else {

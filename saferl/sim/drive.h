@@ -70,6 +70,9 @@ struct DriveOptions {
   bool trace = false;          ///< keep DriveResult::trace
   std::string log_path;        ///< kFull: MCAP log of every decision; empty = none
   Witness* witness = nullptr;  ///< not owned; may be null
+  /// kFull: decides instead of a Tick here, as a service does. Fills `decision` as far as it knows;
+  /// an error ends the drive.
+  std::function<Status(const control::TickInput&, control::Decision*)> decide;
 };
 
 /// The world at one instant, for pictures.
