@@ -14,8 +14,8 @@ CTEST = GTEST_BRIEF=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tools/lsan.supp:print_
 .PHONY: torch-check help setup build test up demo check prove bench asan tsan fuzz coverage format clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
-	  || grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+	  || grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
 
 setup: ## install the packages that are missing (apt, Debian 12)
 	@tools/install_deps build
@@ -49,7 +49,7 @@ bench: build ## the figures of docs/benchmarks.md, as JSON
 	@$(SAFERL) bench policy --json
 	@$(SAFERL) bench train --json
 
-torch-check: build # gradients and Fisher products against PyTorch (apt-get install python3-torch first)
+torch-check: build ## gradients and Fisher products against PyTorch (apt-get install python3-torch first)
 	@/usr/bin/python3 tools/test_torch.py build/bin/learn_tests
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -187,6 +187,27 @@ TEST_F(RtProgramTest, KillingEveryOtherProcessChangesNoCommandBit) {
   EXPECT_TRUE(report->identical) << report->difference;
 }
 
+TEST_F(RtProgramTest, ARecordedPersonDrives) {
+  const std::string path = shm_path_ + ".csv";
+  std::ofstream(path) << "t_s,u0,u1\n0,0.02,0\n1,0,0.05\n1.2,0,0.05\n";
+  const auto rt = Start(kSimulated + ("human: trace:" + path + "\n"));
+  const auto quiet = Drive(50, [](int) {});  // what the workload's own person wants is not heard
+  double moved = 0;
+  for (const saferl_command& command : quiet) {
+    EXPECT_LE(command.u[0], 0.02 + 1e-12);
+    EXPECT_EQ(command.u[1], 0);
+    moved += command.u[0];
+  }
+  EXPECT_GT(moved, 0.1) << safety::Name(static_cast<safety::Reason>(quiet.back().reason));
+  EXPECT_EQ(rt->End(SIGTERM), 0);
+  std::remove(path.c_str());
+  const auto model = MakeTickModel(*LoadRtConfig(config_path_));
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto person = PersonOf(log_path_);
+  ASSERT_TRUE(person.ok()) << person.status();
+  EXPECT_EQ(person->At(500'000'000, 0).u[0], 0.02);
+}
+
 TEST_F(RtProgramTest, ADeadDriverEndsInAStop) {
   const auto rt = Start("pacing: robot\nlease_s: off\n");
   auto driver = std::make_unique<Process>([this] {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "saferl/base/status.h"
+#include "saferl/control/human_input/trace.h"
 #include "saferl/control/tick.h"
 #include "saferl/sim/fault.h"
 #include "saferl/sim/person.h"
@@ -57,6 +58,7 @@ struct DriveOptions {
   Column column = Column::kFull;
   Physics physics = Physics::kMujoco;
   PersonKind person = PersonKind::kExpert;
+  std::shared_ptr<const control::HumanTrace> trace_of_person;  ///< a recorded person instead
   uint64_t seed = 0;                                      ///< of scene, person, sensors and delays
   SceneOptions scene_options = {.passable_walks = true};  ///< wheelchair, when `scene` is null
   std::shared_ptr<const Scene> scene;                     ///< wheelchair
