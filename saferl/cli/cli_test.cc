@@ -265,6 +265,18 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   ASSERT_TRUE(imported.is_map());
   EXPECT_EQ(imported.Find("robot")->text(), "wheelchair");
   EXPECT_EQ(Saferl("policy verify q.policy").code, 0);
+  const Node int8 = Json("policy quantise p.policy --out p8.policy --samples 1000");
+  ASSERT_TRUE(int8.is_map());
+  EXPECT_EQ(int8.Find("from")->text(), Json("policy verify p.policy").Find("sha256")->text());
+  EXPECT_EQ(Json("policy verify p8.policy").Find("sha256")->text(), int8.Find("sha256")->text());
+  EXPECT_EQ(Json("policy show p8.policy").Find("layers")->items()[1].Find("precision")->text(),
+            "int8");
+  EXPECT_EQ(Saferl("policy quantise p.policy --out no.policy --max-error 0").code, 1);
+  EXPECT_FALSE(FileExists(dir_ + "/no.policy"));
+  ExpectRefused("policy quantise p8.policy --out no.policy", "int8 already");
+  ExpectRefused("policy export p8.policy --onnx no.onnx", "int8 layers");
+  EXPECT_FALSE(FileExists(dir_ + "/no.onnx"));
+  ExpectRefused("evaluate p8.policy", "is int8");
   // One flipped byte is noticed.
   std::string bytes = *ReadFile(dir_ + "/p.policy");
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
