@@ -2,9 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#ifdef SAFERL_SANITIZED
-#include <sanitizer/allocator_interface.h>
-#endif
 
 #include <cstring>
 #include <filesystem>
@@ -17,6 +14,10 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/text.h"
 #include "saferl/services/inference/small_policy.h"
+
+#ifdef SAFERL_SANITIZED
+extern "C" size_t __sanitizer_get_current_allocated_bytes();  // g++ 12 comes without its header
+#endif
 
 namespace saferl::services {
 namespace {
