@@ -160,12 +160,14 @@ TEST(MemoryProfile, SeesWhatAnotherProcessTakes) {
   ASSERT_TRUE(profile.ok()) << profile.status();
   const MemorySample &first = profile->samples.front(), &last = profile->samples.back();
   EXPECT_GE(last.rss - first.rss, 24u << 20);
+#ifndef __SANITIZE_THREAD__  // 2026-11-25: its shadow memory and its own thread are the child's too
   EXPECT_LT(last.rss - first.rss, 26u << 20);
+  EXPECT_EQ(last.threads, 1);
+#endif
   EXPECT_GE(last.anonymous - first.anonymous, 24u << 20);
   EXPECT_GT(GrowthPerSecond(*profile), 0);
   EXPECT_EQ(profile->mappings[0].name, "[anonymous]");
   EXPECT_GE(profile->mappings[0].last - profile->mappings[0].first, 24u << 20);
-  EXPECT_EQ(last.threads, 1);
   const StatusOr<Node> json = ParseJson(MemoryJson(*profile), "m");
   ASSERT_TRUE(json.ok());
   EXPECT_EQ(json->Find("samples")->items().size(), profile->samples.size());
