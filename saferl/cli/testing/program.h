@@ -1,13 +1,14 @@
 #pragma once
-// The built `saferl`, run in a folder of its own that goes with it. For tests. RT: no.
+// The built `saferl`, run in a folder of its own that goes with it. For tests,
+// which what is thrown here fails. RT: no.
 //
 //   Program saferl("push", SAFERL_BINARY_DIR);
 //   const Node made = saferl.Json("registry push a.policy --who ann");   // exit code 0 expected
 
-#include <gtest/gtest.h>
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <stdexcept>
 #include <string>
 
 #include "saferl/base/file.h"
@@ -44,27 +45,31 @@ class Program {
     result.err = ReadFile(Path(".stderr")).value_or("");
     return result;
   }
-  /// With --json; a failure of the test where the exit code is another or the answer no JSON.
+  /// With --json; throws where the exit code is another or the answer no JSON.
   Node Json(const std::string& words, int code = 0) const {
     const ProgramResult result = Run(words + " --json");
-    EXPECT_EQ(result.code, code) << words << "\n" << result.err << result.out;
-    const StatusOr<Node> node = ParseJson(result.out, words);
-    EXPECT_TRUE(node.ok()) << words << ": " << result.out;
-    return node.ok() ? *node : Node();
+    Require(result.code == code, words, result);
+    StatusOr<Node> node = ParseJson(result.out, words);
+    Require(node.ok(), words, result);
+    return *std::move(node);
   }
   /// The exit code, and a message that names what is wrong, for people and for programs.
   void Refuses(const std::string& words, int code, const std::string& why) const {
     const ProgramResult result = Run(words);
-    EXPECT_EQ(result.code, code) << words << "\n" << result.err << result.out;
-    EXPECT_NE(result.err.find(why), std::string::npos) << words << "\n" << result.err;
-    EXPECT_EQ(result.out, "") << words;
+    const bool told = result.err.find(why) != std::string::npos;
+    Require(result.code == code && told && result.out.empty(), words, result);
     const Node node = Json(words, code);
-    const Node* error = node.is_map() ? node.Find("error") : nullptr;
-    ASSERT_NE(error, nullptr) << words;
-    EXPECT_NE(error->Find("message")->text().find(why), std::string::npos) << words;
+    const Node* error = node.Find("error");
+    const Node* message = error == nullptr ? nullptr : error->Find("message");
+    Require(message != nullptr && message->text().find(why) != std::string::npos, words, result);
   }
 
  private:
+  static void Require(bool holds, const std::string& words, const ProgramResult& got) {
+    if (!holds)
+      throw std::runtime_error(Cat(words, "\nexit code ", got.code, "\n", got.err, got.out));
+  }
+
   const std::string binary_;
   storage::testing::TemporaryDirectory folder_;
 };
