@@ -37,7 +37,7 @@ constexpr const char* kQuick =
 /// A wheelchair in an empty room whose person drives about, and stands from time to time.
 class Chair {
  public:
-  Chair(std::string name, std::shared_ptr<const robot::RobotModel> robot, uint64_t seed)
+  Chair(std::string name, const std::shared_ptr<const robot::RobotModel>& robot, uint64_t seed)
       : name_(std::move(name)), robot_(robot), workload_(robot, seed) {}
   /// One tick; the version that it ran.
   std::string Tick(net::HttpClient* client, const std::string& url) {

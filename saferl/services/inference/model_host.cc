@@ -235,7 +235,7 @@ Status ModelHost::SetAlias(const std::string& name, const std::string& alias,
   return absl::OkStatus();
 }
 
-void ModelHost::Pin(const std::string& name, std::set<std::string> versions) {
+void ModelHost::Pin(const std::string& name, const std::set<std::string>& versions) {
   const std::lock_guard<std::mutex> lock(change_);
   const std::shared_ptr<const Table> now = table();
   const auto model = now->find(name);
