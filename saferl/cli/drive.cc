@@ -123,6 +123,11 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
     return absl::InvalidArgumentError(
         "--url: the service decides, with its own policy; give --model, no --policy, --way full");
   }
+  if (args.has("--url") && args.has("--log")) {
+    return absl::InvalidArgumentError(
+        "--log: the service that decides keeps the decisions (GET /api/v1/decisions); leave it "
+        "out with --url");
+  }
   std::vector<sim::DriveOptions> options;
   for (const sim::PersonKind person : people) {
     for (int i = 0; i < drives; ++i) {
