@@ -69,7 +69,7 @@ find_package(benchmark REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 # urdfdom, MuJoCo and ONNX's message classes come without usable CMake packages: name them once, here.
-pkg_check_modules(URDFDOM REQUIRED IMPORTED_TARGET urdfdom)
+pkg_check_modules(URDFDOM REQUIRED IMPORTED_TARGET urdfdom tinyxml)
 add_library(saferl_urdf INTERFACE)
 target_link_libraries(saferl_urdf INTERFACE PkgConfig::URDFDOM)
 

@@ -2,6 +2,7 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/base/config.h"
+#include "saferl/base/file.h"
 #include "saferl/base/text.h"
 #include "saferl/base/yaml.h"
 
@@ -89,7 +90,12 @@ void RtConfig::Visit(V& v, RtConfig& c) {
 }
 
 StatusOr<RtConfig> LoadRtConfig(const std::string& path) {
-  SAFERL_ASSIGN_OR_RETURN(const Node node, LoadYaml(path));
+  SAFERL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, ParseLimits().max_bytes));
+  return ReadRtConfig(text, path);
+}
+
+StatusOr<RtConfig> ReadRtConfig(const std::string& text, const std::string& path) {
+  SAFERL_ASSIGN_OR_RETURN(const Node node, ParseYaml(text, path));
   SAFERL_ASSIGN_OR_RETURN(RtConfig config, config::Read<RtConfig>(node));
   if (config.observation_clock && config.pacing != Pacing::kRobot)
     return absl::InvalidArgumentError(

@@ -68,6 +68,8 @@ struct RtConfig {
 };
 
 StatusOr<RtConfig> LoadRtConfig(const std::string& path);
+/// The same from a text; `path` begins the messages.
+StatusOr<RtConfig> ReadRtConfig(const std::string& text, const std::string& path);
 
 /// The model that the configuration asks for.
 StatusOr<TickModel> MakeTickModel(const RtConfig& config);
