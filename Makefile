@@ -8,13 +8,14 @@ FUZZ_SECONDS ?= 20
 ROBOTS := wheelchair arm7 exoskeleton
 SAFERL := build/bin/saferl
 QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING >/dev/null
-CTEST = ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
+CTEST = GTEST_BRIEF=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tools/lsan.supp:print_suppressions=0 \
+  TSAN_OPTIONS=suppressions=$(CURDIR)/tools/tsan.supp ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
 
 .PHONY: torch-check help setup build test up demo check prove bench asan tsan fuzz coverage format clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
-	  || grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+	  || grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
 
 setup: ## install the packages that are missing (apt, Debian 12)
 	@tools/install_deps build
@@ -48,7 +49,7 @@ bench: build ## the figures of docs/benchmarks.md, as JSON
 	@$(SAFERL) bench policy --json
 	@$(SAFERL) bench train --json
 
-torch-check: build # gradients and Fisher products against PyTorch (apt-get install python3-torch first)
+torch-check: build ## gradients and Fisher products against PyTorch (apt-get install python3-torch first)
 	@/usr/bin/python3 tools/test_torch.py build/bin/learn_tests
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer

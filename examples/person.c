@@ -1,13 +1,12 @@
 /* A person for saferl_rt who wants one command for some seconds.
  *
- *   cc -std=c11 -I. examples/person.c -o person && ./person /dev/shm/saferl 3 0.5 0.2     (3 s, u0
- * u1 ...)
+ *   cc -std=c11 -I. examples/person.c -o person
+ *   ./person /dev/shm/saferl 3 0.5 0.2     (for 3 s, u0 = 0.5, u1 = 0.2, ...)
  */
 #include "saferl/control/shm_layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 int main(int argc, char** argv) {
   saferl_shm* shm = argc > 3 ? saferl_shm_attach(argv[1]) : NULL;
@@ -16,13 +15,10 @@ int main(int argc, char** argv) {
   saferl_human human = {.enabled = 1};
   for (int i = 0; i < SAFERL_MAX_DOF && i + 3 < argc; i++) human.u[i] = atof(argv[i + 3]);
   for (long tick = 0, ticks = (long)(100 * atof(argv[2])); tick < ticks; tick++) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    human.stamp_ns = t.tv_sec * 1000000000LL + t.tv_nsec;
+    human.stamp_ns = saferl_now_ns();
     human.sequence++;
     SAFERL_PUT(shm, human, &human);
-    const struct timespec period = {0, 10000000};
-    nanosleep(&period, NULL);
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
   }
   saferl_command command = {0};
   SAFERL_GET(shm, command, &command);

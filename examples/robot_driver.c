@@ -1,35 +1,28 @@
-/* A robot driver for saferl_rt: sends observations, takes commands, and brakes by itself when they
- * run out. Here the robot follows perfectly and nobody is near; put your bus into read_robot and
- * drive_robot.
+/* A robot driver for saferl_rt in 40 lines: sends observations, takes commands, and brakes by
+ * itself when they run out. Here the robot follows perfectly and nobody is near; put your bus into
+ * read_robot and drive_robot. Build and run for 500 ticks:
  *
- *   cc -std=c11 -I. examples/robot_driver.c -lm -o robot_driver && ./robot_driver /dev/shm/saferl
- * 500
+ *   cc -std=c11 -I. examples/robot_driver.c -lm -o robot_driver
+ *   ./robot_driver /dev/shm/saferl 500
  */
 #include "saferl/control/shm_layout.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-static const double brake[SAFERL_MAX_DOF] = {1.5, 3.5, 6, 6,
-                                             6,   6,   6, 6}; /* rated: your robot file's */
+static const double brake[SAFERL_MAX_DOF] = {1.5, 3.5, 6, 6, 6, 6, 6, 6}; /* your robot file's */
 static double q[SAFERL_MAX_DOF], u[SAFERL_MAX_DOF];
 
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 static void drive_robot(const saferl_shm* shm, const double* command, double dt) { /* your motors */
-  for (uint32_t i = 0; i < shm->n; i++) u[i] = command[i];
-  if (shm->kind == 0)
+  memcpy(u, command, sizeof u);
+  if (shm->kind == 0) /* a wheelchair: u = (v, omega), q = (x, y, heading) */
     q[0] += u[0] * cos(q[2]) * dt, q[1] += u[0] * sin(q[2]) * dt, q[2] += u[1] * dt;
   else
     for (uint32_t i = 0; i < shm->n; i++) q[i] += u[i] * dt;
 }
 static void read_robot(saferl_observation* o) { /* your encoders, lidar and people tracker */
-  o->stamp_ns = o->state_stamp_ns = o->people_stamp_ns = o->lidar_stamp_ns = now_ns();
+  o->stamp_ns = o->state_stamp_ns = o->people_stamp_ns = o->lidar_stamp_ns = saferl_now_ns();
   o->sequence++;
   memcpy(o->q, q, sizeof q), memcpy(o->qd, u, sizeof u);
   o->n_lidar = SAFERL_MAX_LIDAR;
@@ -40,17 +33,14 @@ int main(int argc, char** argv) {
   if (shm == NULL) return perror("saferl_rt is not there"), 3;
   const double dt = (double)shm->period_ns * 1e-9;
   static saferl_observation observation;
-  saferl_command command;
   for (long tick = 0, ticks = argc > 2 ? atol(argv[2]) : 500; tick < ticks; tick++) {
+    saferl_command command = {0};
     read_robot(&observation);
     SAFERL_PUT(shm, observation, &observation);
-    const struct timespec period = {0, (long)shm->period_ns};
-    nanosleep(&period, NULL);
-    if (!SAFERL_GET(shm, command, &command) ||
-        now_ns() > command.issued_ns + command.valid_for_ns) {
-      double share = 1; /* nothing valid: brake alone, along the same path */
-      for (uint32_t i = 0; i < shm->n; i++)
-        share = fmin(share, brake[i] / fmax(fabs(u[i]), 1e-9) * dt);
+    nanosleep(&(struct timespec){0, (long)shm->period_ns}, NULL);
+    if (!SAFERL_GET(shm, command, &command) || !saferl_valid(&command)) {
+      double share = 1; /* nothing valid: brake alone, all axes by the same share: the same path */
+      for (uint32_t i = 0; i < shm->n; i++) share = fmin(share, brake[i] * dt / fabs(u[i]));
       for (uint32_t i = 0; i < shm->n; i++) command.u[i] = u[i] * (1 - share);
     }
     drive_robot(shm, command.u, dt);

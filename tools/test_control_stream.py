@@ -106,12 +106,12 @@ async def binary_stream(port, template):
 async def silence(port, template):
     uri = f"ws://127.0.0.1:{port}/inference/stream?silence_ms=200"
     async with websockets.connect(uri, open_timeout=20, close_timeout=20) as socket:
+        start = time.monotonic()  # the service counts from later: when it has the tick
         await socket.send(json.dumps(at(template, 0, "quiet")))
         await socket.recv()
-        start = time.monotonic()
         ended = json.loads(await asyncio.wait_for(socket.recv(), 20))
         check("silent for more than 200 ms" in ended["error"]["detail"], f"{ended}")
-        check(time.monotonic() - start >= 0.15, "not before its bound")
+        check(time.monotonic() - start >= 0.2, "not before its bound")
         try:
             await asyncio.wait_for(socket.recv(), 20)
             check(False, "the stream ends")

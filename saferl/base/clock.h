@@ -27,6 +27,21 @@ inline int64_t WallNanos() {
   return static_cast<int64_t>(now.tv_sec) * kNanosPerSecond + now.tv_nsec;
 }
 
+/// From `earlier` to `later` [ns]. Stamps come from outside: where the difference has no int64 it
+/// is the largest of its sign, so that no stamp makes old data young. Negating it is defined.
+constexpr int64_t Elapsed(int64_t earlier, int64_t later) {
+  int64_t nanos = 0;
+  if (!__builtin_sub_overflow(later, earlier, &nanos) && nanos != INT64_MIN) return nanos;
+  return later < earlier ? -INT64_MAX : INT64_MAX;
+}
+
+/// `nanos` after `at_ns`; the end of time where that has no int64.
+constexpr int64_t Later(int64_t at_ns, int64_t nanos) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(at_ns, nanos, &sum)) return sum;
+  return nanos < 0 ? INT64_MIN : INT64_MAX;
+}
+
 constexpr double Seconds(int64_t nanos) { return static_cast<double>(nanos) * 1e-9; }
 constexpr int64_t FromSeconds(double seconds) {
   return static_cast<int64_t>(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));

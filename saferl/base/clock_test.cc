@@ -22,6 +22,17 @@ TEST(Clock, SecondsRoundTrip) {
   EXPECT_DOUBLE_EQ(Seconds(1'500'000'000), 1.5);
 }
 
+TEST(Clock, DifferencesOfStampsFromOutsideDoNotWrapRound) {
+  EXPECT_EQ(Elapsed(3, 10), 7);
+  EXPECT_EQ(Elapsed(10, 3), -7);
+  EXPECT_EQ(Elapsed(INT64_MIN, 1), INT64_MAX) << "as old as can be, never young";
+  EXPECT_EQ(Elapsed(INT64_MAX, -2), -INT64_MAX);
+  EXPECT_EQ(Elapsed(0, INT64_MIN), -INT64_MAX) << "its magnitude is a number";
+  EXPECT_EQ(Later(3, 4), 7);
+  EXPECT_EQ(Later(INT64_MAX - 1, 2), INT64_MAX);
+  EXPECT_EQ(Later(INT64_MIN + 1, -2), INT64_MIN);
+}
+
 TEST(Deadline, PassesExactlyAtItsTime) {
   const Deadline deadline = Deadline::At(100);
   EXPECT_FALSE(deadline.Passed(99));

@@ -42,6 +42,10 @@ class Builder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    for (const char c : value) {
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+        Refuse(mark, "holds a control character; write text that can be seen");
+    }
     Node node = Make(Node::Kind::kScalar, mark);
     node.set_text(value, tag == "!");
     Add(mark, anchor, tag, std::move(node));

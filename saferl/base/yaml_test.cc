@@ -44,6 +44,12 @@ TEST(Yaml, AnchorsAliasesTagsAndSecondDocumentsAreRefused) {
   EXPECT_NE(ErrorOf("? [a]\n: 1\n").find("plain text"), std::string::npos);
 }
 
+TEST(Yaml, ControlCharactersAreRefusedWithTheLine) {
+  for (const char* text : {"a: 1\nb: \"\\e[2J\"\n", "a: 1\n\"b\\x7f\": 2\n", "a: 1\nb: \"\\0\"\n"})
+    EXPECT_EQ(ErrorOf(text).find("f.yaml:2: holds a control character"), 0u) << ErrorOf(text);
+  EXPECT_EQ(ErrorOf("a: \"tab\\t and\\n line\"\n"), "no error");
+}
+
 TEST(Yaml, BrokenTextNamesTheLine) {
   EXPECT_EQ(ErrorOf("a: 1\nb: [1, 2\n").find("f.yaml:"), 0u);
   EXPECT_EQ(ErrorOf("a: 1\n b: 2\n").find("f.yaml:"), 0u);

@@ -181,6 +181,29 @@ TEST_F(CliTest, MalformedFilesAreRefusedByEveryReader) {
   ExpectRefused("config check bad.yaml", "bad.yaml:");
 }
 
+TEST_F(CliTest, AnAnswerThatCannotBeWrittenIsNoSuccess) {
+  for (const char* command : {"version", "version --json", "policy show --help",
+                              "prove safety --robot wheelchair --ticks 1000 --json"}) {
+    const Result result = Saferl(Cat(command, " >/dev/full"));
+    EXPECT_EQ(result.code, 3) << command;
+    EXPECT_NE(result.err.find("standard output cannot be written"), std::string::npos) << command;
+  }
+}
+
+TEST_F(CliTest, NothingInAFileReachesTheTerminalAsAnEscapeSequence) {
+  Write("key.yaml", "\"robot\\e[31m\": x\n");
+  Write("raw.yaml", "kind: \x1b[2J\n");
+  Write("bytes.yaml", "kind: \xff\xfe{\n");
+  for (const char* file : {"key.yaml", "raw.yaml", "bytes.yaml"}) {
+    for (const char* verb : {"robot check ./", "scenario run ./", "config check "}) {
+      const Result result = Saferl(Cat(verb, file));
+      EXPECT_EQ(result.code, 2) << verb << file;
+      EXPECT_EQ(result.err.find('\x1b'), std::string::npos) << verb << file;
+      EXPECT_EQ(result.err.find('\xff'), std::string::npos) << verb << file;
+    }
+  }
+}
+
 TEST_F(CliTest, RobotErrorsNameLineFieldAndFix) {
   std::string text = *ReadFile(Cat(SAFERL_SOURCE_DIR, "/data/robots/wheelchair.yaml"));
   const size_t at = text.find("reaction_s:");
@@ -242,6 +265,18 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   ASSERT_TRUE(imported.is_map());
   EXPECT_EQ(imported.Find("robot")->text(), "wheelchair");
   EXPECT_EQ(Saferl("policy verify q.policy").code, 0);
+  const Node int8 = Json("policy quantise p.policy --out p8.policy --samples 1000");
+  ASSERT_TRUE(int8.is_map());
+  EXPECT_EQ(int8.Find("from")->text(), Json("policy verify p.policy").Find("sha256")->text());
+  EXPECT_EQ(Json("policy verify p8.policy").Find("sha256")->text(), int8.Find("sha256")->text());
+  EXPECT_EQ(Json("policy show p8.policy").Find("layers")->items()[1].Find("precision")->text(),
+            "int8");
+  EXPECT_EQ(Saferl("policy quantise p.policy --out no.policy --max-error 0").code, 1);
+  EXPECT_FALSE(FileExists(dir_ + "/no.policy"));
+  ExpectRefused("policy quantise p8.policy --out no.policy", "int8 already");
+  ExpectRefused("policy export p8.policy --onnx no.onnx", "int8 layers");
+  EXPECT_FALSE(FileExists(dir_ + "/no.onnx"));
+  ExpectRefused("evaluate p8.policy", "is int8");
   // One flipped byte is noticed.
   std::string bytes = *ReadFile(dir_ + "/p.policy");
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
@@ -272,6 +307,26 @@ TEST_F(CliTest, ADriveIsReplayedBitForBitAndCertified) {
   EXPECT_LT(*Json("certify cut.mcap --truncated").Find("ticks")->AsInt64(),
             *replay.Find("ticks")->AsInt64());
   ExpectRefused("drive --drives 2 --log e.mcap", "--log");
+}
+
+TEST_F(CliTest, ThePersonOfALogDrivesAgain) {
+  const std::string same = "drive --physics closed_form --drives 1 --max-time 60 --seed 4 ";
+  const Node first = Json(same + "--person novice --log d.mcap");
+  ASSERT_EQ(Saferl("replay d.mcap --trace person.csv").code, 0);
+  const Node again = Json(same + "--trace person.csv --log again.mcap");
+  ASSERT_TRUE(first.is_map() && again.is_map());
+  const Node &a = first.Find("people")->items()[0], &b = again.Find("people")->items()[0];
+  EXPECT_EQ(b.Find("person")->text(), "recorded");
+  for (const char* key : {"ticks", "goals", "interventions", "mean_distortion", "mean_time_s"})
+    EXPECT_EQ(a.Find(key)->text(), b.Find(key)->text()) << key;
+  EXPECT_GT(*a.Find("ticks")->AsInt64(), 100);
+  // The same commands in another room: another drive, and still no collision.
+  EXPECT_EQ(Saferl("drive --physics closed_form --drives 1 --seed 5 --trace person.csv").code, 0);
+  Write("bad.csv", "t_s,u0,u1\n0,0,0\n0.1,fast,0\n");
+  ExpectRefused("drive --drives 1 --trace bad.csv", "bad.csv:3: value 2 'fast'");
+  ExpectRefused("drive --drives 1 --trace person.csv --robot arm7", "person.csv:1: column 4");
+  ExpectRefused("drive --drives 1 --trace missing.csv", "missing.csv");
+  ExpectRefused("drive --drives 1 --trace person.csv --person novice", "--trace");
 }
 
 TEST_F(CliTest, ScenariosAnswerWithTheirExpectations) {

@@ -6,6 +6,7 @@
 #include "saferl/base/progress.h"
 #include "saferl/base/table.h"
 #include "saferl/base/text.h"
+#include "saferl/cli/remote_tick.h"
 #include "saferl/cli/verbs.h"
 
 namespace saferl::cli {
@@ -22,7 +23,7 @@ constexpr std::string_view kColumnName[] = {"alone", "blended", "full"};
 
 /// What several drives of one person come to.
 struct Summary {
-  sim::PersonKind person = sim::PersonKind::kExpert;
+  std::string person;
   int drives = 0, goals = 0, collisions = 0;
   int64_t ticks = 0, interventions = 0, unproved = 0;
   double time_s = 0, distortion = 0, min_separation_m = INFINITY;
@@ -46,10 +47,7 @@ std::string ToJson(const std::string& robot, const std::string& way,
   JsonWriter w;
   w.BeginObject().Field("robot", robot).Field("way", way).Key("people").BeginArray();
   for (const Summary& s : rows) {
-    w.BeginObject()
-        .Field("person", sim::Name(s.person))
-        .Field("drives", s.drives)
-        .Field("goals", s.goals);
+    w.BeginObject().Field("person", s.person).Field("drives", s.drives).Field("goals", s.goals);
     w.Field("collisions", s.collisions)
         .Field("mean_time_s", s.Mean(s.time_s))
         .Field("ticks", s.ticks);
@@ -68,7 +66,7 @@ std::string ToText(const std::vector<Summary>& rows, bool colour) {
     const double share =
         s.ticks == 0 ? 0.0
                      : 100.0 * static_cast<double>(s.interventions) / static_cast<double>(s.ticks);
-    table.Row({Cat(sim::Name(s.person)),
+    table.Row({s.person,
                Cat(s.drives),
                Cat(s.goals),
                {Cat(s.collisions), s.collisions == 0 ? Colour::kGood : Colour::kBad},
@@ -80,6 +78,19 @@ std::string ToText(const std::vector<Summary>& rows, bool colour) {
   return table.Text(colour);
 }
 
+/// Each drive is a robot of its own: a session's clock does not start anew.
+void DecideThere(const Args& args, const sim::DriveModel& model,
+                 std::vector<sim::DriveOptions>* options) {
+  for (sim::DriveOptions& o : *options) {
+    const auto there = std::make_shared<RemoteTick>(
+        args.text("--url"), Cat(args.text("--id"), "-", sim::Name(o.person), "-", o.seed),
+        args.text("--model"), args.real("--stand"), model.tick->safety->robot);
+    o.decide = [there](const control::TickInput& input, control::Decision* decision) {
+      return there->Decide(input, decision);
+    };
+  }
+}
+
 StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
   std::shared_ptr<const policy::Policy> policy;
   if (args.has("--policy")) {
@@ -88,10 +99,18 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const sim::DriveModel model,
                           sim::MakeDriveModel(args.text("--robot"), policy));
   std::vector<sim::PersonKind> people;
+  const std::string who = args.has("--person") ? args.text("--person") : "expert";
   for (int i = 0; i < sim::kNumPersonKinds; ++i) {
     const auto kind = static_cast<sim::PersonKind>(i);
-    if (args.text("--person") == "all" || args.text("--person") == sim::Name(kind))
-      people.push_back(kind);
+    if (who == "all" || who == sim::Name(kind)) people.push_back(kind);
+  }
+  std::shared_ptr<const control::HumanTrace> trace;
+  if (args.has("--trace")) {
+    if (args.has("--person"))
+      return absl::InvalidArgumentError("--trace: is the person who drives; leave --person out");
+    SAFERL_ASSIGN_OR_RETURN(auto loaded,
+                            control::HumanTrace::Load(args.text("--trace"), model.robot().n()));
+    trace = std::make_shared<const control::HumanTrace>(std::move(loaded));
   }
   const int drives = static_cast<int>(args.whole("--drives"));
   if (args.has("--log") && (drives != 1 || people.size() != 1)) {
@@ -100,11 +119,21 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
   if (args.has("--log") && args.text("--way") != "full") {
     return absl::InvalidArgumentError("--log: only the full system decides; give --way full");
   }
+  if (args.has("--url") && (args.has("--policy") || args.text("--way") != "full")) {
+    return absl::InvalidArgumentError(
+        "--url: the service decides, with its own policy; give --model, no --policy, --way full");
+  }
+  if (args.has("--url") && args.has("--log")) {
+    return absl::InvalidArgumentError(
+        "--log: the service that decides keeps the decisions (GET /api/v1/decisions); leave it "
+        "out with --url");
+  }
   std::vector<sim::DriveOptions> options;
   for (const sim::PersonKind person : people) {
     for (int i = 0; i < drives; ++i) {
       sim::DriveOptions o;
       o.person = person;
+      o.trace_of_person = trace;
       o.column = args.text("--way") == "alone"     ? sim::Column::kAlone
                  : args.text("--way") == "blended" ? sim::Column::kBlended
                                                    : sim::Column::kFull;
@@ -116,6 +145,7 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
       options.push_back(std::move(o));
     }
   }
+  if (args.has("--url")) DecideThere(args, model, &options);
   Progress progress("drive", "drives", options.size(), console.json());
   SAFERL_ASSIGN_OR_RETURN(
       const std::vector<sim::DriveResult> results,
@@ -125,7 +155,8 @@ StatusOr<ExitCode> RunDrive(const Args& args, Console& console) {
   std::vector<Summary> rows;
   bool collided = false;
   for (size_t i = 0; i < results.size(); ++i) {
-    if (i % static_cast<size_t>(drives) == 0) rows.push_back({.person = options[i].person});
+    if (i % static_cast<size_t>(drives) == 0)
+      rows.push_back({.person = trace ? "recorded" : Cat(sim::Name(options[i].person))});
     rows.back().Add(results[i]);
     collided = collided || results[i].collision != sim::Hit::kNothing;
   }
@@ -147,11 +178,13 @@ Verb DriveVerb() {
                     .doc = "a model package; without it the person drives alone with the filter",
                     .value_name = "FILE"},
                    {.name = "--person",
-                    .doc = "who drives",
+                    .doc = "who drives; without it expert",
                     .kind = ArgKind::kChoice,
                     .value_name = "KIND",
-                    .fallback = "expert",
                     .choices = people},
+                   {.name = "--trace",
+                    .doc = "a recorded person drives (CSV, see saferl replay --trace)",
+                    .value_name = "FILE"},
                    {.name = "--way",
                     .doc = "person alone, blended with the policy, or the full system",
                     .kind = ArgKind::kChoice,
@@ -179,6 +212,25 @@ Verb DriveVerb() {
                     .fallback = "60",
                     .min = 0.1,
                     .max = 1e5},
+                   {.name = "--url",
+                    .doc = "a policy inference service that decides, as http://127.0.0.1:8001",
+                    .value_name = "URL"},
+                   {.name = "--model",
+                    .doc = "with --url: the policy that the service runs",
+                    .value_name = "NAME"},
+                   {.name = "--id",
+                    .doc = "with --url: how the robots' names begin; a robot that drove before "
+                           "cannot start anew within its session",
+                    .value_name = "ID",
+                    .fallback = "simulated"},
+                   {.name = "--stand",
+                    .doc = "with --url: seconds that each robot stands first, so that a rollout "
+                           "has seated it",
+                    .kind = ArgKind::kReal,
+                    .value_name = "S",
+                    .fallback = "0",
+                    .min = 0,
+                    .max = 60},
                    {.name = "--log",
                     .doc = "write the decision log of one drive (MCAP)",
                     .value_name = "FILE"},
@@ -186,7 +238,10 @@ Verb DriveVerb() {
                    ThreadsArg()},
           .examples = {"saferl drive --robot wheelchair --person all --drives 10",
                        "saferl drive --policy out/wheelchair.policy --person novice --drives 1 "
-                       "--log out/drive.mcap"},
+                       "--log out/drive.mcap",
+                       "saferl drive --trace out/person.csv --drives 1 --seed 2",
+                       "saferl drive --url http://127.0.0.1:8001 --model wheelchair --person "
+                       "novice"},
           .run = RunDrive};
 }
 

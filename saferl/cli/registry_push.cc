@@ -21,6 +21,11 @@ StatusOr<std::vector<registry::Tag>> Tags(const Args& args) {
 }
 
 StatusOr<ExitCode> RunPush(const Args& args, Console& console) {
+  if (args.text("FILE").ends_with(".onnx"))
+    return absl::InvalidArgumentError(
+        Cat(args.text("FILE"),
+            ": the registry holds packages, no ONNX files; make one with saferl policy import, or "
+            "serve the file from DATA_DIR/models/NAME/VERSION.onnx"));
   SAFERL_ASSIGN_OR_RETURN(const std::string bytes,
                           ReadFile(args.text("FILE"), policy::kMaxPackageBytes));
   SAFERL_ASSIGN_OR_RETURN(const policy::PolicySpec spec,
@@ -63,7 +68,8 @@ Verb RegistryPushVerb() {
       .summary = "put a model package into the registry",
       .description =
           "The package is verified first. The same bytes are the same version: pushing twice "
-          "is harmless.",
+          "is harmless. ONNX files are not pushed: saferl policy import makes a package of one, "
+          "others are served from DATA_DIR/models.",
       .args = StoreArgs(
           {{.name = "FILE", .doc = "a model package", .required = true},
            {.name = "--model", .doc = "name (default: the package's own)", .value_name = "NAME"},

@@ -1,6 +1,7 @@
 #include "saferl/control/replay.h"
 
 #include "saferl/base/data_path.h"
+#include "saferl/base/file.h"
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/cli/verbs.h"
@@ -34,6 +35,10 @@ StatusOr<ExitCode> RunReplay(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const control::TickModel model, ModelOf(reader->info(), args));
   SAFERL_ASSIGN_OR_RETURN(const control::ReplayReport report,
                           control::Replay(path, model, options));
+  if (args.has("--trace")) {
+    SAFERL_ASSIGN_OR_RETURN(const control::HumanTrace person, control::PersonOf(path, options));
+    SAFERL_RETURN_IF_ERROR(WriteFileAtomic(args.text("--trace"), person.Text()));
+  }
   if (console.json()) {
     JsonWriter w;
     w.BeginObject().Field("ticks", report.ticks).Field("different", report.different);
@@ -69,10 +74,15 @@ Verb ReplayVerb() {
                    {.name = "--robot",
                     .doc = "robot file, when it is not in data/robots",
                     .value_name = "ROBOT"},
+                   {.name = "--trace",
+                    .doc = "also write what the person asked for (CSV): saferl drive --trace, or "
+                           "human: trace:FILE of saferl_rt",
+                    .value_name = "FILE"},
                    {.name = "--truncated",
                     .doc = "accept a log that ends in mid-record",
                     .kind = ArgKind::kFlag}},
-          .examples = {"saferl replay out/drive.mcap --policy out/wheelchair.policy --verify"},
+          .examples = {"saferl replay out/drive.mcap --policy out/wheelchair.policy --verify",
+                       "saferl replay out/drive.mcap --trace out/person.csv"},
           .run = RunReplay};
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "saferl/base/json.h"
+#include "saferl/base/printable.h"
 #include "saferl/base/text.h"
 #include "saferl/cli/help.h"
 #include "saferl/cli/parser.h"
@@ -27,7 +28,8 @@ int Fail(const Status& status, bool json) {
     Console(true).Out(w.Take() + "\n");
   }
   std::fprintf(stderr, "saferl: %s%s\n",
-               code == ExitCode::kInternal ? "a bug, please report it: " : "", message.c_str());
+               code == ExitCode::kInternal ? "a bug, please report it: " : "",
+               Printable(message).c_str());
   return static_cast<int>(code);
 }
 
@@ -53,7 +55,13 @@ int Run(std::span<const std::string> words) {
   const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
   try {
     const StatusOr<ExitCode> code = Dispatch(words, json);
-    return code.ok() ? static_cast<int>(*code) : Fail(code.status(), json);
+    if (!code.ok()) return Fail(code.status(), json);
+    // An answer that nobody received is no answer, whatever it was.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      return Fail(absl::UnavailableError("standard output cannot be written; the answer is lost: "
+                                         "free some space or write elsewhere"),
+                  false);
+    return static_cast<int>(*code);
   } catch (const std::bad_alloc&) {
     return Fail(absl::ResourceExhaustedError("out of memory; ask for less or free some"), json);
   } catch (const std::exception& error) {

@@ -22,6 +22,7 @@ std::vector<Verb> Verbs() {
       PolicyVerifyVerb(),
       PolicyExportVerb(),
       PolicyImportVerb(),
+      PolicyQuantiseVerb(),
       RobotCheckVerb(),
       ScenarioRunVerb(),
       ProveSafetyVerb(),

@@ -14,6 +14,7 @@ Verb ReplayVerb();
 Verb PolicyShowVerb();
 Verb PolicyExportVerb();
 Verb PolicyImportVerb();
+Verb PolicyQuantiseVerb();
 Verb PolicyVerifyVerb();
 Verb RobotCheckVerb();
 Verb ProveSafetyVerb();

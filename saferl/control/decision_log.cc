@@ -124,7 +124,7 @@ Status DecisionLogWriter::Write(const Decision& decision) {
   EncodeDecision(shape_, decision, &buffer_);
   const auto time = static_cast<uint64_t>(decision.input.now_ns);
   SAFERL_RETURN_IF_ERROR(mcap_->Write(decision_channel_, sequence_++, time, buffer_));
-  const int64_t since = decision.input.now_ns - readable_ns_;
+  const int64_t since = Elapsed(readable_ns_, decision.input.now_ns);
   if (any_readable_ && decision.command.mode == mode_ && since >= 0 && since < kReadablePeriod_ns)
     return absl::OkStatus();
   any_readable_ = true;

@@ -1,4 +1,5 @@
 #include "saferl/control/input_check.h"
+#include "saferl/base/clock.h"
 
 #include <algorithm>
 #include <cmath>
@@ -36,7 +37,7 @@ void CheckStamp(int64_t stamp_ns, int64_t now_ns, int64_t max_age_ns, Reason sta
                 int64_t* last_ns, ReasonSet* reasons) {
   if (stamp_ns > now_ns) reasons->Add(Reason::kClockFuture);
   if (stamp_ns < *last_ns) reasons->Add(Reason::kClockBackward);
-  if (stamp_ns < now_ns - max_age_ns) reasons->Add(stale);
+  if (Elapsed(stamp_ns, now_ns) > max_age_ns) reasons->Add(stale);
   *last_ns = stamp_ns;
 }
 
@@ -135,12 +136,12 @@ bool FrozenLidar(const robot::RobotModel& robot, const robot::Observation& obser
 void CheckTickTime(const robot::RobotModel& robot, const TickLimits& limits, int64_t now_ns,
                    InputCheckData* data, ReasonSet* reasons) {
   if (!data->started) return;
-  const int64_t elapsed = now_ns - data->now_ns;
+  const int64_t elapsed = Elapsed(data->now_ns, now_ns);
   if (elapsed <= 0) reasons->Add(Reason::kClockBackward);
   const double periods = static_cast<double>(elapsed) * 1e-9 / robot.period_s();
   if (periods > 2.0) reasons->Add(Reason::kTickLate);
   if (periods > 1.5) {
-    if (data->slipped && now_ns - data->last_slip_ns <= limits.slip_window_ns)
+    if (data->slipped && Elapsed(data->last_slip_ns, now_ns) <= limits.slip_window_ns)
       reasons->Add(Reason::kTickSlips);
     data->last_slip_ns = now_ns;
     data->slipped = true;
@@ -170,7 +171,7 @@ void CheckPolicy(const robot::RobotModel& robot, const TickLimits& limits, int64
   data->policy_stamp_ns = policy.stamp_ns;
   if (!sane_stamp || !PossibleCommand(robot, policy.u)) {
     result->reasons.Add(Reason::kPolicyInvalid);
-  } else if (policy.stamp_ns < now_ns - limits.max_policy_age_ns) {
+  } else if (Elapsed(policy.stamp_ns, now_ns) > limits.max_policy_age_ns) {
     result->reasons.Add(Reason::kPolicyLate);
   } else {
     result->policy_usable = true;
@@ -193,7 +194,7 @@ void CheckObservation(const robot::RobotModel& robot, const TickLimits& limits, 
                       InputCheckResult* result) {
   ReasonSet* reasons = &result->reasons;
   const bool first = !data->started;
-  const int64_t elapsed_ns = observation.robot.stamp_ns - data->state_stamp_ns;
+  const int64_t elapsed_ns = Elapsed(data->state_stamp_ns, observation.robot.stamp_ns);
   const bool new_sweep = first || observation.lidar_stamp_ns != data->lidar_stamp_ns;
   if (observation.stamp_ns > now_ns) reasons->Add(Reason::kClockFuture);
   if (observation.stamp_ns < data->observation_stamp_ns) reasons->Add(Reason::kClockBackward);

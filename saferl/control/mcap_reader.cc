@@ -36,8 +36,10 @@ struct McapReader::State {
                                           "; the file is damaged or not a log: record it again"));
   }
   Status Truncated(uint64_t at) const {
-    return absl::DataLossError(Cat(name, ": byte ", at, ": the file ends in mid-record; ", messages,
-                                   " messages before it are intact"));
+    return absl::DataLossError(
+        Cat(name, ": byte ", at, ": the file ends in mid-record; ", messages,
+            " messages before it are intact; read these with --truncated, or "
+            "copy the file again"));
   }
   Status Begin();
   Status Read(uint64_t count, std::string* out);

@@ -136,6 +136,8 @@ TEST_F(MonitorLinkTest, TheLeaseHoldsWhileItIsRenewedAndNoLonger) {
   EXPECT_FALSE(LeaseAt(t + most + 1));
   link->Grant(t + 10 * most, INT64_MAX);  // and one of the future not at all
   EXPECT_FALSE(LeaseAt(t + most));
+  link->Grant(INT64_MIN, INT64_MAX);  // nor one as old as can be
+  EXPECT_FALSE(LeaseAt(t));
   link->Grant(t, t + most);
   link->Stop(t + 1);
   EXPECT_FALSE(LeaseAt(t + 2));

@@ -1,5 +1,6 @@
 #include "saferl/control/replay.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "saferl/base/file.h"
@@ -86,6 +87,33 @@ StatusOr<ReplayReport> Replay(const std::string& path, const TickModel& model,
   report.identical = report.different == 0;
   report.truncated = log->truncated();
   return report;
+}
+
+StatusOr<HumanTrace> PersonOf(const std::string& path, const McapReadOptions& options) {
+  SAFERL_ASSIGN_OR_RETURN(const std::unique_ptr<DecisionLogReader> log,
+                          DecisionLogReader::Open(path, options));
+  HumanTrace trace(log->info().n);
+  const auto decision = std::make_unique<Decision>();
+  int64_t first_ns = 0, last_ns = -1;
+  for (bool any = false;; any = true) {
+    SAFERL_ASSIGN_OR_RETURN(const bool found, log->Next(decision.get()));
+    if (!found && !any)
+      return absl::InvalidArgumentError(Cat(path, ": no tick in it; record a longer log"));
+    if (!found) return trace;
+    const TickInput& input = decision->input;
+    if (!any) first_ns = input.now_ns;
+    const int64_t time_ns = input.now_ns - first_ns;
+    for (int i = 0; i < log->info().n; ++i)
+      if (!std::isfinite(input.human.u[i]))
+        return absl::InvalidArgumentError(Cat(path, ": tick ", input.sequence,
+                                              ": the person's command is no number; a trace ",
+                                              "cannot hold it"));
+    if (time_ns <= last_ns)
+      return absl::InvalidArgumentError(
+          Cat(path, ": tick ", input.sequence, ": time does not grow; a trace cannot hold it"));
+    last_ns = time_ns;
+    trace.Add(time_ns, input.human);
+  }
 }
 
 StatusOr<TickModel> ModelForLog(const DecisionLogInfo& info, const std::string& robot_file,

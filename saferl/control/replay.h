@@ -11,6 +11,7 @@
 
 #include "saferl/base/status.h"
 #include "saferl/control/decision_log.h"
+#include "saferl/control/human_input/trace.h"
 #include "saferl/control/tick.h"
 
 namespace saferl::control {
@@ -30,6 +31,9 @@ bool SameCommand(const safety::Command& a, const safety::Command& b, std::string
 
 StatusOr<ReplayReport> Replay(const std::string& path, const TickModel& model,
                               const McapReadOptions& options = {});
+
+/// The person of a log, from its first tick on.
+StatusOr<HumanTrace> PersonOf(const std::string& path, const McapReadOptions& options = {});
 
 /// The model with the settings that the log carries, robot and policy checked against their hashes.
 /// `robot_file`: the file the robot was loaded from.

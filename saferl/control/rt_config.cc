@@ -2,6 +2,7 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/base/config.h"
+#include "saferl/base/file.h"
 #include "saferl/base/text.h"
 #include "saferl/base/yaml.h"
 
@@ -82,22 +83,28 @@ void RtConfig::Visit(V& v, RtConfig& c) {
   v.Field("log", c.log, {.doc = "decision log, or off"});
   v.Field("black_box", c.black_box, {.doc = "folder for what led to a stop, or off"});
   v.Field("black_box_ticks", c.black_box_ticks, {.doc = "ticks kept", .min = 20, .max = 100000});
-  v.Field("human", c.human, {.doc = "person's input: shm, or evdev:/dev/input/eventN"});
+  v.Field("human", c.human, {.doc = "person's input: shm, evdev:/dev/input/eventN or trace:FILE"});
   v.Field("realtime", c.realtime, {.doc = "what the operating system must grant"});
   v.Field("limits", c.limits, {.doc = "ages and windows"});
   v.Field("arbitration", c.arbitration, {.doc = "the policy's share"});
 }
 
 StatusOr<RtConfig> LoadRtConfig(const std::string& path) {
-  SAFERL_ASSIGN_OR_RETURN(const Node node, LoadYaml(path));
+  SAFERL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, ParseLimits().max_bytes));
+  return ReadRtConfig(text, path);
+}
+
+StatusOr<RtConfig> ReadRtConfig(const std::string& text, const std::string& path) {
+  SAFERL_ASSIGN_OR_RETURN(const Node node, ParseYaml(text, path));
   SAFERL_ASSIGN_OR_RETURN(RtConfig config, config::Read<RtConfig>(node));
   if (config.observation_clock && config.pacing != Pacing::kRobot)
     return absl::InvalidArgumentError(
         Cat(path, ": observation_clock: needs 'pacing: robot'; set both or neither"));
-  if (config.human != "shm" && !config.human.starts_with("evdev:"))
+  if (config.human != "shm" && !config.human.starts_with(kStickPrefix) &&
+      !config.human.starts_with(kTracePrefix))
     return absl::InvalidArgumentError(
         Cat(path, ": human: '", config.human,
-            "' is not a source; write shm or evdev:/dev/input/eventN"));
+            "' is not a source; write shm, evdev:/dev/input/eventN or trace:FILE"));
   return config;
 }
 

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "saferl/base/status.h"
 #include "saferl/control/arbitration.h"
@@ -14,6 +15,8 @@
 #include "saferl/control/tick.h"
 
 namespace saferl::control {
+
+inline constexpr std::string_view kStickPrefix = "evdev:", kTracePrefix = "trace:";
 
 struct RtLimitsConfig {
   double max_people_age_s = 0.2, max_lidar_age_s = 0.2;
@@ -56,7 +59,7 @@ struct RtConfig {
   std::string log = "off";              ///< path of the decision log, or off
   std::string black_box = "off";        ///< folder for what led to a stop, or off
   int black_box_ticks = 500;
-  std::string human = "shm";  ///< shm, or evdev:/dev/input/eventN
+  std::string human = "shm";  ///< shm, evdev:/dev/input/eventN or trace:FILE
   RtRealtimeConfig realtime;
   RtLimitsConfig limits;
   RtArbitrationConfig arbitration;
@@ -65,6 +68,8 @@ struct RtConfig {
 };
 
 StatusOr<RtConfig> LoadRtConfig(const std::string& path);
+/// The same from a text; `path` begins the messages.
+StatusOr<RtConfig> ReadRtConfig(const std::string& text, const std::string& path);
 
 /// The model that the configuration asks for.
 StatusOr<TickModel> MakeTickModel(const RtConfig& config);

@@ -11,8 +11,10 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/data_path.h"
 #include "saferl/base/mailbox.h"
+#include "saferl/base/printable.h"
 #include "saferl/base/text.h"
 #include "saferl/control/human_input/evdev.h"
+#include "saferl/control/human_input/trace.h"
 #include "saferl/control/recorder.h"
 #include "saferl/control/rt_config.h"
 #include "saferl/control/shm.h"
@@ -109,16 +111,26 @@ class StickThread {
   std::thread thread_;
 };
 
-/// Shared memory, the stick and the recorder as the loop sees them.
+/// Shared memory, the stick or the recorded person, and the recorder as the loop sees them.
 class ProgramPorts final : public LoopPorts {
  public:
-  ProgramPorts(ShmEndpoint* shm, StickThread* stick, Recorder* recorder)
-      : shm_(shm), stick_(stick), recorder_(recorder) {}
+  ProgramPorts(const RtConfig& config, ShmEndpoint* shm, StickThread* stick,
+               const HumanTrace* trace, Recorder* recorder)
+      : observation_clock_(config.observation_clock),
+        shm_(shm),
+        stick_(stick),
+        trace_(trace),
+        recorder_(recorder) {}
   void Read(int64_t now_ns, TickInput* input) override {
     shm_->Read(now_ns, input);
-    if (stick_ == nullptr) return;
+    if (stick_ == nullptr && trace_ == nullptr) return;
     const bool stop = input->human.stop;  // a stop from either side counts
-    stick_->Read(&input->human);
+    if (stick_ != nullptr) stick_->Read(&input->human);
+    if (trace_ != nullptr) {
+      const int64_t t = observation_clock_ ? input->observation.stamp_ns : now_ns;
+      if (trace_start_ns_ < 0) trace_start_ns_ = t;
+      input->human = trace_->At(t, trace_start_ns_);
+    }
     input->human.stop |= stop;
   }
   void Write(const Decision& decision) override {
@@ -128,9 +140,12 @@ class ProgramPorts final : public LoopPorts {
   uint64_t ObservationMark() override { return shm_->ObservationLock(); }
 
  private:
+  const bool observation_clock_;
   ShmEndpoint* shm_;
   StickThread* stick_;
+  const HumanTrace* trace_;
   Recorder* recorder_;
+  int64_t trace_start_ns_ = -1;  ///< the first tick's time
 };
 
 /// Ticks on a healthy stream, so that caches, branch predictors and the pages of the stack are
@@ -166,6 +181,11 @@ Status RunLoopProgram(const Arguments& arguments) {
   const auto& robot = model.safety->robot;
   SAFERL_ASSIGN_OR_RETURN(const std::string robot_file, FindNamed(config.robot, "robots", ".yaml"));
   SAFERL_ASSIGN_OR_RETURN(const DecisionLogInfo info, DescribeModel(model, robot_file));
+  std::optional<HumanTrace> trace;
+  if (config.human.starts_with(kTracePrefix)) {
+    SAFERL_ASSIGN_OR_RETURN(trace,
+                            HumanTrace::Load(config.human.substr(kTracePrefix.size()), robot->n()));
+  }
   std::optional<int64_t> lease_ns;
   if (config.lease_s) lease_ns = FromSeconds(*config.lease_s);
   SAFERL_ASSIGN_OR_RETURN(const auto shm, ShmEndpoint::Create(config.shm, *robot, lease_ns));
@@ -176,9 +196,9 @@ Status RunLoopProgram(const Arguments& arguments) {
   SAFERL_ASSIGN_OR_RETURN(const auto recorder, Recorder::Start(recording, info, robot));
   std::unique_ptr<StickThread> stick;
   const int64_t period_ns = FromSeconds(robot->period_s());
-  if (config.human != "shm") {
-    SAFERL_ASSIGN_OR_RETURN(auto device,
-                            EvdevStick::Open(config.human.substr(6), StickFor(*robot)));
+  if (config.human.starts_with(kStickPrefix)) {
+    SAFERL_ASSIGN_OR_RETURN(
+        auto device, EvdevStick::Open(config.human.substr(kStickPrefix.size()), StickFor(*robot)));
     stick = std::make_unique<StickThread>(std::move(device), period_ns);
   }
   const auto data = Prepare(model);
@@ -202,7 +222,7 @@ Status RunLoopProgram(const Arguments& arguments) {
   loop.max_ticks = arguments.ticks;
   loop.ticks_with_observation_clock = config.observation_clock;
   SystemClock clock;
-  ProgramPorts ports(shm.get(), stick.get(), recorder.get());
+  ProgramPorts ports(config, shm.get(), stick.get(), trace ? &*trace : nullptr, recorder.get());
   RunLoop(loop, &clock, &ports, g_stop, data.get(), decision.get(), stats.get());
   const Status recorded = recorder->Stop();
   PrintStats(*stats, *recorder, decision->command.mode);
@@ -222,7 +242,8 @@ int RunRtProgram(int argc, char** argv) {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   const Status status = arguments.ok() ? RunLoopProgram(*arguments) : arguments.status();
-  if (!status.ok()) std::fprintf(stderr, "saferl_rt: %s\n", std::string(status.message()).c_str());
+  if (!status.ok())
+    std::fprintf(stderr, "saferl_rt: %s\n", Printable(std::string(status.message())).c_str());
   return static_cast<int>(ToExitCode(status));
 }
 

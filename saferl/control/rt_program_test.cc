@@ -119,13 +119,17 @@ class RtProgramTest : public testing::Test {
     std::memcpy(&observation, &input.observation, sizeof observation);
     SAFERL_PUT(shm_, observation, &observation);
   }
-  /// Drives `ticks` of a workload in simulated time; every command that came back.
-  std::vector<saferl_command> Drive(int ticks, const std::function<void(int)>& meanwhile) {
+  /// Drives `ticks` of a workload in simulated time; every command that came back. At tick
+  /// `pressed_at` the person at the machine presses stop for that tick.
+  std::vector<saferl_command> Drive(int ticks, const std::function<void(int)>& meanwhile,
+                                    int pressed_at = -1) {
     const auto robot = *robot::LoadRobot("wheelchair");
     Workload workload(robot);
     std::vector<saferl_command> commands;
     for (int k = 0; k < ticks; ++k) {
-      PutInputs(workload.Next());
+      TickInput input = workload.Next();
+      input.human.stop |= k == pressed_at;
+      PutInputs(input);
       meanwhile(k);
       const uint64_t sequence = static_cast<uint64_t>(k) + 1;
       EXPECT_TRUE(WaitFor([&] { return Command().observation_sequence == sequence; }))
@@ -185,6 +189,52 @@ TEST_F(RtProgramTest, KillingEveryOtherProcessChangesNoCommandBit) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->ticks, 400U);
   EXPECT_TRUE(report->identical) << report->difference;
+}
+
+TEST_F(RtProgramTest, ARecordedPersonDrives) {
+  const std::string path = shm_path_ + ".csv";
+  std::ofstream(path) << "t_s,u0,u1\n0,0.02,0\n1,0,0.05\n1.2,0,0.05\n";
+  const auto rt = Start(kSimulated + ("human: trace:" + path + "\n"));
+  const auto quiet = Drive(50, [](int) {});  // what the workload's own person wants is not heard
+  double moved = 0;
+  for (const saferl_command& command : quiet) {
+    EXPECT_LE(command.u[0], 0.02 + 1e-12);
+    EXPECT_EQ(command.u[1], 0);
+    moved += command.u[0];
+  }
+  EXPECT_GT(moved, 0.1) << safety::Name(static_cast<safety::Reason>(quiet.back().reason));
+  EXPECT_EQ(rt->End(SIGTERM), 0);
+  std::remove(path.c_str());
+  const auto model = MakeTickModel(*LoadRtConfig(config_path_));
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto person = PersonOf(log_path_);
+  ASSERT_TRUE(person.ok()) << person.status();
+  EXPECT_EQ(person->At(500'000'000, 0).u[0], 0.02);
+}
+
+/// Stop always wins: the one that the recorded person pressed, and the one that a person presses at
+/// the machine while the recording plays.
+TEST_F(RtProgramTest, AStopDuringARecordingStopsWhoeverPressesIt) {
+  const std::string path = shm_path_ + ".csv";
+  const auto drive = [&](const std::string& last_line, int pressed_at) {
+    std::ofstream(path) << "t_s,u0,u1,stop\n0,0.02,0,0\n" << last_line << "2,0.02,0,0\n";
+    const auto rt = Start(kSimulated + ("human: trace:" + path + "\n"));
+    const auto commands = Drive(50, [](int) {}, pressed_at);
+    EXPECT_EQ(rt->End(SIGTERM), 0);
+    return commands;
+  };
+  const auto stops = [](const std::vector<saferl_command>& commands) {
+    return std::ranges::count_if(commands,
+                                 [](const auto& c) { return c.mode >= SAFERL_CONTROLLED_STOP; });
+  };
+  EXPECT_EQ(stops(drive("", -1)), 0);
+  const auto recorded = drive("0.3,0.02,0,1\n", -1);
+  EXPECT_GE(stops(recorded), 10);
+  EXPECT_EQ(recorded.back().u[0], 0);
+  const auto pressed = drive("", 20);
+  EXPECT_GE(stops(pressed), 10);
+  EXPECT_EQ(pressed.back().u[0], 0);
+  std::remove(path.c_str());
 }
 
 TEST_F(RtProgramTest, ADeadDriverEndsInAStop) {

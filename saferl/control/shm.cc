@@ -132,10 +132,10 @@ void ShmEndpoint::Read(int64_t now_ns, TickInput* input) {
   // of the future would let it count for longer.
   input->lease_ok =
       !lease_ns_ || (request_.stamp_ns <= judged_ns && judged_ns <= request_.lease_until_ns &&
-                     judged_ns - request_.stamp_ns <= *lease_ns_);
+                     Elapsed(request_.stamp_ns, judged_ns) <= *lease_ns_);
 }
 
-void ShmEndpoint::Write(const Decision& decision) {
+saferl_command CommandRecord(const Decision& decision) {
   saferl_command out{};
   out.issued_ns = decision.command.issued_ns;
   out.valid_for_ns = decision.command.valid_for_ns;
@@ -146,6 +146,11 @@ void ShmEndpoint::Write(const Decision& decision) {
   out.mode = static_cast<uint8_t>(decision.command.mode);
   out.reason = static_cast<uint8_t>(decision.command.reason);
   out.intervened = decision.filter.intervened ? 1 : 0;
+  return out;
+}
+
+void ShmEndpoint::Write(const Decision& decision) {
+  saferl_command out = CommandRecord(decision);
   SAFERL_PUT(shm_, command, &out);
 
   const TickInput& in = decision.input;

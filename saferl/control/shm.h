@@ -17,6 +17,9 @@
 
 namespace saferl::control {
 
+/// The decision's command as its record. RT: yes.
+saferl_command CommandRecord(const Decision& decision);
+
 class ShmEndpoint {
  public:
   /// Makes a fresh file (mode 0600), replacing one that a dead process left. Fails where a live one

@@ -3,16 +3,21 @@
  * sent, for whoever judges or records it (saferl/control/monitor_link.h).
  *
  * One file (by custom in /dev/shm), created by saferl_rt, mapped by the others. It holds one header
- * and six channels. Every channel has one writer and any number of readers, none of which can make
- * another wait: observation  driver -> saferl_rt      human     stick or keys -> saferl_rt goals
- * interface -> saferl_rt   proposal  another process' policy -> saferl_rt request      monitor ->
- * saferl_rt     command   saferl_rt -> driver, and whoever watches A channel is a sequence lock:
- * even = stable, odd = being written. A writer that dies half-way leaves it odd: readers keep their
- * last good copy, which grows stale, which ends in a stop.
+ * and six channels, each with one writer and any number of readers that never make it wait:
+ *
+ * - observation: the robot's driver to saferl_rt
+ * - human: stick or keys to saferl_rt
+ * - goals: a user interface to saferl_rt
+ * - proposal: another process' policy to saferl_rt
+ * - request: the safety monitor to saferl_rt
+ * - command: saferl_rt to the driver, and to whoever watches
+ *
+ * A channel is a sequence lock: even = stable, odd = being written. A writer that dies half-way
+ * leaves it odd: readers keep their last good copy, which grows stale, which ends in a stop.
  *
  * Units: SI; stamps are ns of CLOCK_MONOTONIC. Little endian, natural alignment;
  * docs/formats/shared_memory.md. RT: all functions but attach: yes (bounded, no lock, no system
- * call). A receiver of commands brakes by itself when now > issued_ns + valid_for_ns: see
+ * call). A receiver of commands brakes by itself once saferl_valid() says no: see
  * examples/robot_driver.c.
  */
 #pragma once
@@ -28,6 +33,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __cplusplus
@@ -187,6 +193,20 @@ static inline int saferl_shm_get(const uint64_t* lock, const void* from, void* t
   saferl_shm_put(&(shm)->channel.lock, &(shm)->channel.value, (from), sizeof((shm)->channel.value))
 #define SAFERL_GET(shm, channel, to) \
   saferl_shm_get(&(shm)->channel.lock, &(shm)->channel.value, (to), sizeof((shm)->channel.value))
+
+/* The clock of every stamp. */
+static inline int64_t saferl_now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Whether a command may still be obeyed. Written so that no stamp can overflow: an age outside of
+ * [0, valid_for_ns] is not valid. */
+static inline int saferl_valid(const saferl_command* command) {
+  const int64_t age = (int64_t)((uint64_t)saferl_now_ns() - (uint64_t)command->issued_ns);
+  return age >= 0 && age <= command->valid_for_ns;
+}
 
 /* Maps the file that saferl_rt created. NULL with errno: ENOENT (not started), EPROTO (another
  * layout). */

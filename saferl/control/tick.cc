@@ -135,22 +135,6 @@ Joints Slowed(const robot::RobotModel& robot, const Joints& u, double share) {
   return slowed;
 }
 
-/// Measured at rest, and told to be. An exoskeleton rests when it is no slower for sure after a
-/// stop.
-bool AtRest(const robot::RobotModel& robot, const robot::Observation& observation,
-            const Joints& previous) {
-  const bool exoskeleton = robot.kind() == robot::Kind::kExoskeleton;
-  const Joints error = robot.state_error_qd();
-  const Joints slow =
-      exoskeleton ? static_cast<const robot::Exoskeleton&>(robot).rest_speed() : Joints{};
-  for (int i = 0; i < robot.n(); ++i) {
-    const double bound = slow[i] + 2 * error[i] + kRestMargin;
-    if (!(std::abs(observation.robot.qd[i]) <= bound)) return false;
-    if (!exoskeleton && std::abs(previous[i]) > kRestMargin) return false;
-  }
-  return true;
-}
-
 Mode DecideMode(const TickModel& model, const TickInput& input, const ReasonSet& reasons,
                 TickData* data) {
   safety::LatchInput latch;
@@ -208,6 +192,20 @@ void FilterAndGate(const TickModel& model, const TickInput& input, TickData* dat
 }
 
 }  // namespace
+
+bool AtRest(const robot::RobotModel& robot, const robot::Observation& observation,
+            const Joints& previous) {
+  const bool exoskeleton = robot.kind() == robot::Kind::kExoskeleton;
+  const Joints error = robot.state_error_qd();
+  const Joints slow =
+      exoskeleton ? static_cast<const robot::Exoskeleton&>(robot).rest_speed() : Joints{};
+  for (int i = 0; i < robot.n(); ++i) {
+    const double bound = slow[i] + 2 * error[i] + kRestMargin;
+    if (!(std::abs(observation.robot.qd[i]) <= bound)) return false;
+    if (!exoskeleton && std::abs(previous[i]) > kRestMargin) return false;
+  }
+  return true;
+}
 
 void Tick(const TickModel& model, const TickInput& input, TickData* data, Decision* decision) {
   StageClock clock(model.time_stages, decision);

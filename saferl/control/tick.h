@@ -91,4 +91,9 @@ std::unique_ptr<TickData, void (*)(TickData*)> Prepare(const TickModel& model);
 /// One pass. Writes `decision`; the command to send is decision->command.
 void Tick(const TickModel& model, const TickInput& input, TickData* data, Decision* decision);
 
+/// Measured at rest, as well as it can be measured, and told to be. An exoskeleton rests when it is
+/// no slower for sure after a stop. `previous`: the last command that left. RT: yes.
+bool AtRest(const robot::RobotModel& robot, const robot::Observation& observation,
+            const robot::Joints& previous);
+
 }  // namespace saferl::control

@@ -173,6 +173,31 @@ TEST_P(TickFault, StampsFromTheFutureOrBackwardStop) {
            [](TickInput* in) { in->observation.parts[0].stamp_ns = in->now_ns + 1; });
 }
 
+TEST_P(TickFault, StampsAtEitherEndOfTimeStop) {
+  const auto each = [this](const char* what, const std::function<int64_t*(TickInput*)>& stamp) {
+    for (const int64_t end : {INT64_MIN, INT64_MIN + 1, INT64_MAX}) {
+      SCOPED_TRACE(std::string(what) + " on " + GetParam() + ": " + std::to_string(end));
+      Restart();
+      for (int k = 0; k < 2; ++k) {
+        Step([&](TickInput* in) { *stamp(in) = end; });
+        // Whoever was seen that long ago can be anywhere: nothing new is proved.
+        EXPECT_TRUE(decision_.command.mode >= Mode::kHold ||
+                    decision_.filter.proof == safety::Proof::kStoredPlan);
+        ExpectSafe();
+      }
+    }
+  };
+  each("now", [](TickInput* in) { return &in->now_ns; });
+  each("observation", [](TickInput* in) { return &in->observation.stamp_ns; });
+  each("state", [](TickInput* in) { return &in->observation.robot.stamp_ns; });
+  each("human", [](TickInput* in) { return &in->human.stamp_ns; });
+  if (robot().kind() == robot::Kind::kExoskeleton) return;
+  each("people", [](TickInput* in) { return &in->observation.people_stamp_ns; });
+  each("part", [](TickInput* in) { return &in->observation.parts[0].stamp_ns; });
+  if (robot().kind() != robot::Kind::kWheelchair) return;
+  each("lidar", [](TickInput* in) { return &in->observation.lidar_stamp_ns; });
+}
+
 TEST_P(TickFault, ARepeatedSequenceNumberWithANewStampIsAFrozenSensor) {
   Expect("sequence", Reason::kSensorFrozen,
          [this](TickInput* in) { in->observation.sequence = data_->check.observation_sequence; });

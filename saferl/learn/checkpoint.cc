@@ -13,7 +13,7 @@ namespace saferl::learn {
 namespace {
 
 constexpr std::string_view kMagic = "SAFERLCK";
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr size_t kDigestBytes = 32;
 
 std::string Identity(TrainConfig config) {
@@ -57,6 +57,17 @@ void Get(ByteReader* r, Normaliser* n) {
   n->Refresh();
 }
 
+// Only what Aim() reads: episodes and mean_cost.
+void Put(const EpisodeStats& stats, ByteWriter* w) {
+  w->Put(stats.episodes);
+  w->Put(stats.mean_cost);
+}
+void Get(ByteReader* r, EpisodeStats* stats) {
+  *stats = {};
+  stats->episodes = r->Get<int>();
+  stats->mean_cost = r->Get<std::array<double, kMaxCosts>>();
+}
+
 void Put(const Candidate& c, ByteWriter* w) {
   w->Put<uint8_t>(c.present ? 1 : 0);
   if (!c.present) return;
@@ -68,7 +79,9 @@ void Put(const Candidate& c, ByteWriter* w) {
 }
 void Get(ByteReader* r, size_t n_params, int n_obs, Candidate* c) {
   *c = Candidate();
-  c->present = r->Get<uint8_t>() != 0;
+  const auto present = r->Get<uint8_t>();
+  if (present > 1) r->Fail();
+  c->present = present == 1;
   if (!c->present) return;
   c->excess = r->Get<double>();
   c->iteration = r->Get<int>();
@@ -109,7 +122,7 @@ std::string FirstDifference(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Status Trainer::SaveCheckpoint(const std::string& path) const {
+std::string Trainer::CheckpointBytes() const {
   ByteWriter w;
   for (const char c : kMagic) w.Put(c);
   w.Put(kVersion);
@@ -128,23 +141,22 @@ Status Trainer::SaveCheckpoint(const std::string& path) const {
   w.PutAll(golden_);
   Put(best_, &w);
   w.Put(aim_.limit);
-  w.Put(explored_);
+  Put(explored_, &w);
   for (const CopyState& copy : rollout_->copies()) Put(copy, &w);
   std::string bytes = w.Take();
   const Sha256Digest digest = Sha256Of(bytes);
   bytes.append(digest.begin(), digest.end());
-  return WriteFileAtomic(path, bytes);
+  return bytes;
 }
 
-Status Trainer::LoadCheckpoint(const std::string& path) {
-  SAFERL_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+Status Trainer::RestoreCheckpoint(std::string_view bytes, std::string_view name) {
   const auto refuse = [&](std::string_view why) {
     return absl::InvalidArgumentError(
-        Cat(path, ": ", why, "; start training again or give the right checkpoint"));
+        Cat(name, ": ", why, "; start training again or give the right checkpoint"));
   };
-  if (bytes.size() < kMagic.size() + kDigestBytes || bytes.compare(0, kMagic.size(), kMagic) != 0)
+  if (bytes.size() < kMagic.size() + kDigestBytes || !bytes.starts_with(kMagic))
     return refuse("is not a checkpoint");
-  const std::string_view body = std::string_view(bytes).substr(0, bytes.size() - kDigestBytes);
+  const std::string_view body = bytes.substr(0, bytes.size() - kDigestBytes);
   const Sha256Digest digest = Sha256Of(body);
   if (!std::equal(digest.begin(), digest.end(),
                   reinterpret_cast<const uint8_t*>(bytes.data() + body.size())))
@@ -156,35 +168,64 @@ Status Trainer::LoadCheckpoint(const std::string& path) {
   if (theirs != ours)
     return refuse(Cat("belongs to another run: it has '", FirstDifference(theirs, ours),
                       "', this run has '", FirstDifference(ours, theirs), "'"));
-  const size_t n_actor = learner_->actor_params.size(), n_critic = learner_->critic_params.size();
-  iteration_ = r.Get<int>();
-  steps_ = r.Get<int64_t>();
-  learner_->actor_params = r.GetAll<float>();
-  learner_->critic_params = r.GetAll<float>();
-  if (learner_->actor_params.size() != n_actor || learner_->critic_params.size() != n_critic)
-    r.Fail();
-  Get(&r, &learner_->actor_adam);
-  Get(&r, &learner_->critic_adam);
-  learner_->value_mean = r.Get<decltype(learner_->value_mean)>();
-  learner_->value_scale = r.Get<decltype(learner_->value_scale)>();
-  const size_t n_state = algorithm_->State().size();
+
+  // All is read and judged before anything of this run changes.
+  const auto iteration = r.Get<int>();
+  const auto steps = r.Get<int64_t>();
+  const std::vector<float> actor = r.GetAll<float>(), critic = r.GetAll<float>();
+  Adam actor_adam(static_cast<int>(actor.size())), critic_adam(static_cast<int>(critic.size()));
+  Get(&r, &actor_adam);
+  Get(&r, &critic_adam);
+  const auto value_mean = r.Get<decltype(learner_->value_mean)>();
+  const auto value_scale = r.Get<decltype(learner_->value_scale)>();
   const std::vector<double> state = r.GetAll<double>();
-  if (state.size() == n_state)
-    algorithm_->SetState(state);
-  else
-    r.Fail();
-  Get(&r, &normaliser_);
-  Get(&r, &random_);
-  golden_ = r.GetAll<float>();
-  Get(&r, n_actor, spec().n_obs, &best_);
-  aim_.limit = r.Get<decltype(aim_.limit)>();
-  explored_ = r.Get<EpisodeStats>();
-  algorithm_->SetLimits(aim_);
+  Normaliser normaliser(spec().n_obs);
+  Get(&r, &normaliser);
+  Random random;
+  Get(&r, &random);
+  std::vector<float> golden = r.GetAll<float>();
+  Candidate best;
+  Get(&r, learner_->actor_params.size(), spec().n_obs, &best);
+  CostLimits aim = aim_;
+  aim.limit = r.Get<decltype(aim.limit)>();
+  EpisodeStats explored;
+  Get(&r, &explored);
   std::vector<CopyState> copies;
   for (int env = 0; env < config_.n_envs; ++env) copies.push_back(GetCopy(&r, spec().n_act));
-  if (!r.at_end()) return refuse("does not have the size that its config says");
+  if (!r.at_end() || actor.size() != learner_->actor_params.size() ||
+      critic.size() != learner_->critic_params.size() || state.size() != algorithm_->State().size())
+    return refuse("does not have the size that its config says");
+  if (iteration < 0 || iteration > config_.iterations || steps < 0 || explored.episodes < 0 ||
+      golden.size() % static_cast<size_t>(spec().n_obs) != 0)
+    return refuse("counts what no run counts (iterations, steps, episodes or golden rows)");
+
+  iteration_ = iteration;
+  steps_ = steps;
+  learner_->actor_params = actor;
+  learner_->critic_params = critic;
+  learner_->actor_adam = std::move(actor_adam);
+  learner_->critic_adam = std::move(critic_adam);
+  learner_->value_mean = value_mean;
+  learner_->value_scale = value_scale;
+  algorithm_->SetState(state);
+  normaliser_ = std::move(normaliser);
+  random_ = random;
+  golden_ = std::move(golden);
+  best_ = std::move(best);
+  aim_ = aim;
+  explored_ = explored;
+  algorithm_->SetLimits(aim_);
   rollout_->Restore(std::move(copies));
   return absl::OkStatus();
+}
+
+Status Trainer::SaveCheckpoint(const std::string& path) const {
+  return WriteFileAtomic(path, CheckpointBytes());
+}
+
+Status Trainer::LoadCheckpoint(const std::string& path) {
+  SAFERL_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+  return RestoreCheckpoint(bytes, path);
 }
 
 }  // namespace saferl::learn

@@ -33,6 +33,11 @@ Status Fits(const policy::PolicySpec& spec, const TaskSpec& task) {
         (last ? policy::Activation::kIdentity : policy::Activation::kTanh)) {
       return bad(Cat("layer ", l + 1, " is not a tanh layer"));
     }
+    if (spec.layers[l].int8()) {
+      return absl::InvalidArgumentError(
+          Cat("policy '", spec.name, "': layer ", l + 1, " is int8, which the forward pass of ",
+              "training does not compute; play it with saferl drive --policy FILE"));
+    }
   }
   if (!spec.squash || spec.obs_clip != kObsClip)
     return bad("is not squashed or clipped as the task's policies are");

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "saferl/learn/evaluate.h"
 #include "saferl/learn/rollout.h"
@@ -80,6 +81,10 @@ class Trainer {
   Status SaveCheckpoint(const std::string& path) const;
   /// Continues a run of the same config (threads may differ): bit-equal to never having stopped.
   Status LoadCheckpoint(const std::string& path);
+  /// The same without the file. What is refused changes nothing of this run; `name` begins the
+  /// message.
+  std::string CheckpointBytes() const;
+  Status RestoreCheckpoint(std::string_view bytes, std::string_view name);
 
  private:
   explicit Trainer(const TrainConfig& config) : config_(config) {}

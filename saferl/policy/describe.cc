@@ -63,7 +63,8 @@ std::string ShowPolicy(const Policy& policy) {
   fmt::format_to(out, "sha256      {}\n", policy.sha256());
   std::string shape = fmt::format("{}", spec.n_obs());
   for (const Layer& layer : spec.layers) {
-    shape += fmt::format(" -> {} {}", layer.out, Name(layer.activation));
+    shape += fmt::format(" -> {} {}{}", layer.out, Name(layer.activation),
+                         layer.int8() ? " (int8)" : "");
   }
   fmt::format_to(out, "network     {}{}, {} parameters\n", shape, spec.squash ? " -> tanh" : "",
                  Parameters(spec));
@@ -86,7 +87,8 @@ std::string ShowPolicyJson(const Policy& policy) {
   json.Key("layers").BeginArray();
   for (const Layer& layer : spec.layers) {
     json.BeginObject().Field("in", layer.in).Field("out", layer.out);
-    json.Field("activation", Name(layer.activation)).EndObject();
+    json.Field("activation", Name(layer.activation));
+    json.Field("precision", layer.int8() ? "int8" : "float32").EndObject();
   }
   json.EndArray();
   json.Field("squash", spec.squash).Field("parameters", Parameters(spec));

@@ -7,12 +7,20 @@
 namespace saferl::policy {
 namespace {
 
+PackedLayer Packed(const Layer& layer) {
+  return {.in8 = RoundUp8(layer.in),
+          .out8 = RoundUp8(layer.out),
+          .activation = layer.activation,
+          .int8 = layer.int8(),
+          .input = {}};
+}
+
 size_t PackedFloats(const PolicySpec& spec) {
   size_t n = 2 * static_cast<size_t>(RoundUp8(spec.n_obs()) + RoundUp8(spec.n_act()));
   for (const Layer& layer : spec.layers) {
     for (int out = 0; out < RoundUp8(layer.out);) {
       const int width = BlockWidth(RoundUp8(layer.out) - out);
-      n += static_cast<size_t>(BlockFloats(width, RoundUp8(layer.in)));
+      n += static_cast<size_t>(BlockFloats(Packed(layer), width));
       out += width;
     }
   }
@@ -33,6 +41,25 @@ void FillBlock(const Layer& layer, int first, int width, float* p) {
     for (int j = first; j < last; ++j) {
       p[k * width + (j - first)] = layer.weight[static_cast<size_t>(j) * layer.in + k];
     }
+  }
+}
+
+/// The same of an int8 layer. What is added to reach in8 and out8 has weight 0 and scale 0.
+void FillInt8Block(const Layer& layer, const Int8Input& input, int first, int width, float* p) {
+  auto* start = reinterpret_cast<int32_t*>(p);
+  float* scale = p + width;
+  float* bias = p + 2 * width;
+  auto* q = reinterpret_cast<int8_t*>(p + 3 * width);
+  for (int j = first; j < std::min(first + width, layer.out); ++j) {
+    int32_t sum = 0;
+    for (int k = 0; k < layer.in; ++k) {
+      const int8_t w = Int8Weight(layer, j, k);
+      sum += w;
+      q[(k / 4 * width + (j - first)) * 4 + k % 4] = w;
+    }
+    start[j - first] = -input.zero * sum;
+    scale[j - first] = layer.weight_scale[static_cast<size_t>(j)] / input.per_unit;
+    bias[j - first] = layer.bias[static_cast<size_t>(j)];
   }
 }
 
@@ -95,11 +122,18 @@ PackedPointer PackNetwork(const PolicySpec& spec, Kernel kernel) {
   p = Append(inv_std, Append(spec.obs_mean, p));
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const Layer& layer = spec.layers[l];
-    net->layers[l] = {RoundUp8(layer.in), RoundUp8(layer.out), layer.activation};
+    PackedLayer& packed = net->layers[l];
+    packed = Packed(layer);
+    if (layer.int8())
+      packed.input = Int8InputAfter(spec.layers[l - 1].activation, layer.input_limit);
     for (int out = 0; out < RoundUp8(layer.out);) {
       const int width = BlockWidth(RoundUp8(layer.out) - out);
-      FillBlock(layer, out, width, p);
-      p += BlockFloats(width, RoundUp8(layer.in));
+      if (layer.int8()) {
+        FillInt8Block(layer, packed.input, out, width, p);
+      } else {
+        FillBlock(layer, out, width, p);
+      }
+      p += BlockFloats(packed, width);
       out += width;
     }
   }

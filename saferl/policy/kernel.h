@@ -4,14 +4,16 @@
 // Packed network, one block of floats aligned to 64 bytes, read front to back once per Forward:
 //   mean (in8), 1 / std (in8), per layer its column blocks, action scale (out8), offset (out8).
 // A column block holds w outputs, w the largest of 32, 16, 8 that still fits:
-//   bias (w), for each input k the weights of the w outputs (in8 x w), zeros up to a cache line.
+//   bias (w), for each input k the weights of the w outputs (in8 x w), zeros up to a cache line;
+//   of an int8 layer: start sums (int32, w), output scale (w), bias (w), then for each four inputs
+//   4 bytes of each of the w outputs (in8 x w bytes), zeros up to a cache line.
 // in8 and out8 are sizes rounded up to 8; what is added is zero, so it changes no sum.
 //
 // Order of summation, the same in both kernels: an output in a block of w has C = 64 / w partial
 // sums (2, 4 or 8), so that 8 independent vector chains hide the latency of the FMA. Partial sum c
 // takes the inputs k = c mod C in rising order, starting from the bias for c = 0; then they are
 // added as a balanced tree. The portable kernel rounds each product where AVX2 fuses it, and
-// differs in the last bits.
+// differs in the last bits. Sums of int8 layers are whole numbers, the same in both.
 // RT: kernels yes; PackNetwork no.
 
 #include <cstddef>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include "saferl/policy/policy.h"
+#include "saferl/policy/quantise.h"
 
 namespace saferl::policy {
 
@@ -31,6 +34,8 @@ enum class Kernel : int { kPortable = 0, kAvx2 = 1 };
 struct PackedLayer {
   int32_t in8 = 0, out8 = 0;
   Activation activation = Activation::kIdentity;
+  bool int8 = false;
+  Int8Input input;  ///< of an int8 layer
 };
 
 struct PackedNetwork;
@@ -68,6 +73,15 @@ constexpr int BlockWidth(int left) { return left >= 32 ? 32 : left >= 16 ? 16 : 
 /// Floats of one block, rounded up so that the next one starts on a cache line.
 constexpr ptrdiff_t BlockFloats(int width, int in8) {
   return (static_cast<ptrdiff_t>(width) * (in8 + 1) + 15) / 16 * 16;
+}
+
+/// The same of an int8 layer.
+constexpr ptrdiff_t Int8BlockFloats(int width, int in8) {
+  return (static_cast<ptrdiff_t>(width) * (12 + in8) / 4 + 15) / 16 * 16;
+}
+
+constexpr ptrdiff_t BlockFloats(const PackedLayer& layer, int width) {
+  return layer.int8 ? Int8BlockFloats(width, layer.in8) : BlockFloats(width, layer.in8);
 }
 
 /// Packs a valid spec for a kernel that this processor runs.

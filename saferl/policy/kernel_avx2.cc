@@ -140,6 +140,69 @@ SAFERL_AVX2 void RunBlock(int width, const float* w, const float* x, int in8, Ac
   }
 }
 
+/// In place, byte k where float k / 4 was; false when one is not finite. A group of 8 is read
+/// before its bytes are written, and those never reach a group that was not read.
+SAFERL_AVX2_INLINE bool QuantiseInputV(const Int8Input& input, int in8, float* x) {
+  const V per_unit = V8::Set(input.per_unit);
+  const __m256i zero = _mm256_set1_epi32(input.zero);
+  const __m256i low = _mm256_set1_epi32(input.low);
+  const __m256i high = _mm256_set1_epi32(127);
+  V bad = V8::Set(0.0F);
+  auto* u = reinterpret_cast<char*>(x);
+  for (int k = 0; k < in8; k += 8) {
+    const V value = V8::Load(x + k);
+    bad = V8::Or(bad, V8::NotFinite(value));
+    const V held = V8::Min(V8::Max(V8::Mul(value, per_unit), V8::Set(-128.0F)), V8::Set(127.0F));
+    __m256i q = _mm256_add_epi32(_mm256_cvtps_epi32(held), zero);
+    q = _mm256_min_epi32(_mm256_max_epi32(q, low), high);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(u + k), _mm_packus_epi16(words, words));
+  }
+  return !V8::Any(bad);
+}
+
+/// kVectors vectors of 8 whole sums; 4 inputs of each at a time.
+template <int kVectors>
+SAFERL_AVX2_INLINE void Int8BlockV(const float* w, const char* u, int in8, Activation activation,
+                                   float* y) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i acc[kVectors];
+  SAFERL_UNROLL
+  for (int v = 0; v < kVectors; ++v)
+    acc[v] = _mm256_load_si256(reinterpret_cast<const __m256i*>(w + v * 8));
+  const auto* q = reinterpret_cast<const __m256i*>(w + 3 * kVectors * 8);
+  for (int k = 0; k < in8; k += 4, q += kVectors) {
+    int32_t four;
+    __builtin_memcpy(&four, u + k, sizeof four);
+    const __m256i inputs = _mm256_set1_epi32(four);
+    SAFERL_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const __m256i pairs = _mm256_maddubs_epi16(inputs, _mm256_load_si256(q + v));
+      acc[v] = _mm256_add_epi32(acc[v], _mm256_madd_epi16(pairs, ones));
+    }
+  }
+  SAFERL_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    const V scaled = V8::Mul(_mm256_cvtepi32_ps(acc[v]), V8::Load(w + (kVectors + v) * 8));
+    const V sum = V8::Add(scaled, V8::Load(w + (2 * kVectors + v) * 8));
+    V8::Store(y + v * 8, ActivateV(activation, sum));
+  }
+}
+
+SAFERL_AVX2 void RunInt8Block(int width, const float* w, const float* x, int in8,
+                              Activation activation, float* y) {
+  const auto* u = reinterpret_cast<const char*>(x);
+  switch (width) {
+    case 32:
+      return Int8BlockV<4>(w, u, in8, activation, y);
+    case 16:
+      return Int8BlockV<2>(w, u, in8, activation, y);
+    default:
+      return Int8BlockV<1>(w, u, in8, activation, y);
+  }
+}
+
 /// Normalises into a; false when an input is not finite.
 SAFERL_AVX2_INLINE bool NormaliseV(const PackedNetwork& net, const float* observation, float* a) {
   const int in8 = RoundUp8(net.n_obs);
@@ -181,11 +244,15 @@ SAFERL_AVX2 bool RunV(const PackedNetwork& net, const float* observation, float*
   const float* w = net.data() + 2 * RoundUp8(net.n_obs);
   for (int l = 0; l < net.n_layers; ++l) {
     const PackedLayer& layer = net.layers[l];
+    if (layer.int8 && !QuantiseInputV(layer.input, layer.in8, x)) return false;
     for (int out = 0; out < layer.out8;) {
-      const int left = layer.out8 - out;
-      const int width = BlockWidth(left);
-      RunBlock(width, w, x, layer.in8, layer.activation, y + out);
-      w += BlockFloats(width, layer.in8);
+      const int width = BlockWidth(layer.out8 - out);
+      if (layer.int8) {
+        RunInt8Block(width, w, x, layer.in8, layer.activation, y + out);
+      } else {
+        RunBlock(width, w, x, layer.in8, layer.activation, y + out);
+      }
+      w += BlockFloats(layer, width);
       out += width;
     }
     float* t = x;

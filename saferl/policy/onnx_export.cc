@@ -61,6 +61,12 @@ const char* OpName(Activation activation) {
 
 StatusOr<OnnxGraph> OnnxFromSpec(const PolicySpec& spec) {
   SAFERL_RETURN_IF_ERROR(spec.Validate());
+  if (spec.int8()) {
+    return absl::InvalidArgumentError(
+        fmt::format("policy '{}': has int8 layers, whose rounding this export does not carry; "
+                    "export the package that it was quantised from",
+                    spec.name));
+  }
   OnnxGraph graph;
   graph.name = spec.name;
   graph.producer = "saferl";

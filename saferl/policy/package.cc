@@ -6,6 +6,7 @@
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
 #include "saferl/policy/package_layout.h"
+#include "saferl/policy/quantise.h"
 
 namespace saferl::policy {
 namespace {
@@ -72,7 +73,15 @@ Writer NetworkSection(const PolicySpec& spec) {
     w.Put(static_cast<uint32_t>(layer.in));
     w.Put(static_cast<uint32_t>(layer.out));
     w.Put(static_cast<uint8_t>(layer.activation));
-    w.Floats(layer.weight);
+    if (spec.int8()) w.Put(static_cast<uint8_t>(layer.int8() ? 1 : 0));
+    if (layer.int8()) {
+      w.Put(layer.input_limit);
+      w.Floats(layer.weight_scale);
+      for (int j = 0; j < layer.out; ++j)
+        for (int k = 0; k < layer.in; ++k) w.Put(Int8Weight(layer, j, k));
+    } else {
+      w.Floats(layer.weight);
+    }
     w.Floats(layer.bias);
   }
   w.Put(static_cast<uint32_t>(spec.log_std.size()));
@@ -115,7 +124,7 @@ StatusOr<std::string> EncodePackage(const PolicySpec& spec) {
   body.Section("GOLD", GoldenSection(spec));
   Writer file;
   file.Bytes(kPackageMagic);
-  file.Put(kPackageVersion);
+  file.Put(spec.int8() ? kPackageVersionInt8 : kPackageVersion);
   file.Put(kPackageSections);
   file.Put(static_cast<uint64_t>(kPackageHeaderBytes + body.bytes().size() + kPackageTrailerBytes));
   file.Bytes(body.bytes());

@@ -16,5 +16,6 @@ inline constexpr std::string_view kPackageMagic = "SAFERLMP";
 inline constexpr size_t kPackageHeaderBytes = 24;
 inline constexpr size_t kPackageTrailerBytes = 32;  ///< SHA-256
 inline constexpr uint32_t kPackageSections = 7;
+inline constexpr uint32_t kPackageVersionInt8 = 2;  ///< exactly the packages with an int8 layer
 
 }  // namespace saferl::policy

@@ -153,7 +153,20 @@ void ReadNormaliser(Reader* r, PolicySpec* spec) {
   spec->obs_std = r->Floats("obs_std", n);
 }
 
-void ReadNetwork(Reader* r, PolicySpec* spec) {
+void ReadInt8Weights(Reader* r, const std::string& name, Layer* layer) {
+  layer->input_limit = r->Number(name + ".input_limit");
+  layer->weight_scale = r->Floats(name + ".weight_scale", static_cast<size_t>(layer->out));
+  const std::string_view q =
+      r->Take(name + ".weight", static_cast<size_t>(layer->in) * static_cast<size_t>(layer->out));
+  for (size_t i = 0; i < q.size(); ++i) {
+    const auto w = static_cast<int8_t>(q[i]);
+    if (w == -128) r->Fail(fmt::format("{}.weight[{}]", name, i), "is -128", "use -127 to 127");
+    layer->weight.push_back(static_cast<float>(w) *
+                            layer->weight_scale[i / static_cast<size_t>(layer->in)]);
+  }
+}
+
+void ReadNetwork(Reader* r, bool int8, PolicySpec* spec) {
   const uint32_t n_layers = r->Count<uint32_t>("layers", 1, kMaxLayers);
   spec->squash = r->Count<uint8_t>("squash", 0, 1) == 1;
   for (uint32_t l = 0; l < n_layers && r->ok(); ++l) {
@@ -162,10 +175,17 @@ void ReadNetwork(Reader* r, PolicySpec* spec) {
     layer.in = static_cast<int>(r->Count<uint32_t>(name + ".in", 1, kMaxWidth));
     layer.out = static_cast<int>(r->Count<uint32_t>(name + ".out", 1, kMaxWidth));
     layer.activation = static_cast<Activation>(r->Count<uint8_t>(name + ".activation", 0, 3));
-    layer.weight =
-        r->Floats(name + ".weight", static_cast<size_t>(layer.in) * static_cast<size_t>(layer.out));
+    if (int8 && r->Count<uint8_t>(name + ".precision", 0, 1) == 1) {
+      ReadInt8Weights(r, name, &layer);
+    } else {
+      layer.weight = r->Floats(name + ".weight",
+                               static_cast<size_t>(layer.in) * static_cast<size_t>(layer.out));
+    }
     layer.bias = r->Floats(name + ".bias", static_cast<size_t>(layer.out));
     spec->layers.push_back(std::move(layer));
+  }
+  if (int8 && r->ok() && !spec->int8()) {
+    r->Fail("version", "is 2 and no layer is int8", "write such packages as version 1");
   }
   ReadSize(r, "n_act", spec->n_act());
   if (!r->ok()) return;
@@ -187,20 +207,22 @@ void ReadGolden(Reader* r, PolicySpec* spec) {
   }
 }
 
-void ReadHeader(Reader* r, std::string_view bytes) {
+/// The version.
+uint32_t ReadHeader(Reader* r, std::string_view bytes) {
   if (r->Take("magic", kPackageMagic.size()) != kPackageMagic) {
     r->Fail("magic", "is not SAFERLMP",
             "this is not a model package: make one with `saferl train` or `saferl policy import`");
   }
   const auto version = r->Get<uint32_t>("version");
-  if (r->ok() && version != kPackageVersion) {
+  if (r->ok() && version != kPackageVersion && version != kPackageVersionInt8) {
     r->Fail("version", fmt::format("is {}", version),
-            fmt::format("this program reads version {}: export the policy again", kPackageVersion));
+            fmt::format("this program reads versions {} and {}: export the policy again",
+                        kPackageVersion, kPackageVersionInt8));
   }
   const auto sections = r->Get<uint32_t>("sections");
   if (r->ok() && sections != kPackageSections) {
     r->Fail("sections", fmt::format("is {}", sections),
-            fmt::format("version 1 has {}", kPackageSections));
+            fmt::format("there are {}", kPackageSections));
   }
   const auto size = r->Get<uint64_t>("file size");
   if (r->ok() && size != bytes.size()) {
@@ -211,6 +233,7 @@ void ReadHeader(Reader* r, std::string_view bytes) {
     r->Fail("file size", fmt::format("is {}", size),
             fmt::format("at most {} bytes", kMaxPackageBytes));
   }
+  return version;
 }
 
 bool HashMatches(std::string_view bytes) {
@@ -223,7 +246,7 @@ bool HashMatches(std::string_view bytes) {
 
 StatusOr<PolicySpec> DecodePackage(std::string_view bytes, std::string_view source) {
   Reader r(bytes, source);
-  ReadHeader(&r, bytes);
+  const uint32_t version = ReadHeader(&r, bytes);
   if (r.ok() && !HashMatches(bytes)) {
     r.Fail("SHA-256", "does not match the bytes",
            "the file is damaged or was changed: copy or export it again");
@@ -243,7 +266,7 @@ StatusOr<PolicySpec> DecodePackage(std::string_view bytes, std::string_view sour
   section("OBSV", [&] { spec.observation = ReadSchema(&r, "observation"); });
   section("ACTN", [&] { spec.action = ReadSchema(&r, "action"); });
   section("NORM", [&] { ReadNormaliser(&r, &spec); });
-  section("NETW", [&] { ReadNetwork(&r, &spec); });
+  section("NETW", [&] { ReadNetwork(&r, version == kPackageVersionInt8, &spec); });
   section("TRNG", [&] {
     const uint32_t n = r.Count<uint32_t>("training_record", 0, kMaxRecordBytes);
     spec.training_record = std::string(r.Take("training_record", n));

@@ -40,6 +40,12 @@ struct Layer {
   Activation activation = Activation::kTanh;  ///< applied to this layer's output
   std::vector<float> weight;                  ///< (out x in) row-major
   std::vector<float> bias;                    ///< (out)
+  /// int8 layers (quantise.h), empty and 0 otherwise: every weight is a whole number of [-127, 127]
+  /// times its row's scale, and inputs are held in [-input_limit, input_limit].
+  std::vector<float> weight_scale = {};  ///< (out)
+  float input_limit = 0;
+
+  bool int8() const { return !weight_scale.empty(); }
 };
 
 /// Everything a package holds, as plain data: what training writes and import/export convert.
@@ -59,6 +65,7 @@ struct PolicySpec {
 
   int n_obs() const;
   int n_act() const;
+  bool int8() const;  ///< any layer is
   Status Validate() const;
 };
 

@@ -1,16 +1,20 @@
-// One Forward of 48-64-64-8, hot, per kernel. Paced at 1 kHz: `saferl bench policy`.
+// One Forward of 48-N-N-8, hot, per kernel, in float32 and with an int8 inner layer. Paced at 1
+// kHz: `saferl bench policy`.
 #include <benchmark/benchmark.h>
 
 #include "saferl/policy/kernel.h"
+#include "saferl/policy/quantise.h"
 #include "saferl/policy/spec_builder.h"
 
 namespace saferl::policy {
 namespace {
 
 void BM_Forward(benchmark::State& state) {
-  const std::vector<int> hidden = {64, 64};
-  const auto made = PolicyAccess::CreateWithKernel(MakeGaussianMlp(48, 8, hidden, 1),
-                                                   static_cast<Kernel>(state.range(0)));
+  const auto width = static_cast<int>(state.range(1));
+  const std::vector<int> hidden = {width, width};
+  PolicySpec spec = MakeGaussianMlp(48, 8, hidden, 1);
+  if (state.range(2) == 8) spec = Quantise(spec, 10, 1, 1).value();
+  const auto made = PolicyAccess::CreateWithKernel(spec, static_cast<Kernel>(state.range(0)));
   if (!made.ok()) {
     state.SkipWithError("this processor cannot run the kernel");
     return;
@@ -23,7 +27,9 @@ void BM_Forward(benchmark::State& state) {
   }
   state.SetLabel(Name(static_cast<Kernel>(state.range(0))));
 }
-BENCHMARK(BM_Forward)->Arg(0)->Arg(1);
+BENCHMARK(BM_Forward)
+    ->ArgNames({"kernel", "width", "bits"})
+    ->ArgsProduct({{0, 1}, {64, 256}, {32, 8}});
 
 }  // namespace
 }  // namespace saferl::policy

@@ -2,17 +2,22 @@
 
 #include "saferl/base/rt_guard/rt_guard.h"
 #include "saferl/policy/kernel.h"
+#include "saferl/policy/quantise.h"
 #include "saferl/policy/spec_builder.h"
 
 namespace saferl::policy {
 namespace {
 
-class PolicyRealTime : public ::testing::TestWithParam<Kernel> {};
+/// The kernel, and whether the inner layer is int8.
+class PolicyRealTime : public ::testing::TestWithParam<std::tuple<Kernel, bool>> {};
 
 TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
   const std::vector<int> hidden = {64, 64};
-  const auto made = PolicyAccess::CreateWithKernel(MakeGaussianMlp(48, 8, hidden, 1), GetParam());
-  ASSERT_EQ(made.ok(), CanRun(GetParam()));
+  const auto [kernel, int8] = GetParam();
+  PolicySpec spec = MakeGaussianMlp(48, 8, hidden, 1);
+  if (int8) spec = *Quantise(spec, 10, 1, 1);
+  const auto made = PolicyAccess::CreateWithKernel(spec, kernel);
+  ASSERT_EQ(made.ok(), CanRun(kernel));
   if (!made.ok()) return;
   const Policy& policy = **made;
   const std::vector<float> observation(48, 0.3F);
@@ -38,8 +43,12 @@ TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachKernel, PolicyRealTime,
-                         ::testing::Values(Kernel::kPortable, Kernel::kAvx2),
-                         [](const auto& test) { return Name(test.param); });
+                         ::testing::Combine(::testing::Values(Kernel::kPortable, Kernel::kAvx2),
+                                            ::testing::Bool()),
+                         [](const auto& test) {
+                           return std::string(Name(std::get<0>(test.param))) +
+                                  (std::get<1>(test.param) ? "_int8" : "");
+                         });
 
 }  // namespace
 }  // namespace saferl::policy

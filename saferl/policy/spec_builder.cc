@@ -4,9 +4,12 @@
 #include <cmath>
 
 #include "saferl/base/random.h"
+#include "saferl/policy/quantise.h"
 
 namespace saferl::policy {
 namespace {
+
+constexpr double kGoldenMargin = 2e-4;  ///< steps; kernels differ by less
 
 /// (rows x cols) with orthonormal rows or columns, whichever are fewer, times gain: Gram-Schmidt on
 /// normal draws.
@@ -55,6 +58,16 @@ double ActivateExact(Activation activation, double x) {
   return x;
 }
 
+/// x as an int8 layer sees it; `margin` as in ReferenceForward.
+void QuantiseExact(const Int8Input& input, std::vector<double>* x, double* margin) {
+  for (double& value : *x) {
+    const double steps = value * input.per_unit;
+    *margin = std::min(*margin, std::abs(std::abs(steps - std::floor(steps)) - 0.5));
+    const double u = std::clamp(std::nearbyint(steps) + input.zero, double(input.low), 127.0);
+    value = (u - input.zero) / input.per_unit;
+  }
+}
+
 }  // namespace
 
 PolicySpec MakeGaussianMlp(int n_obs, int n_act, std::span<const int> hidden, uint64_t seed) {
@@ -90,22 +103,31 @@ void MakeGoldenVectors(PolicySpec* spec, int count, uint64_t seed) {
   spec->golden_actions.clear();
   for (int g = 0; g < count; ++g) {
     std::vector<float> observation(static_cast<size_t>(spec->n_obs()));
-    for (size_t i = 0; i < observation.size(); ++i) {
-      observation[i] = static_cast<float>(spec->obs_mean[i] + spec->obs_std[i] * random.Normal());
+    std::vector<double> action;
+    double margin = 0;
+    for (int tries = 0; margin < kGoldenMargin && tries < 1000; ++tries) {
+      for (size_t i = 0; i < observation.size(); ++i) {
+        observation[i] = static_cast<float>(spec->obs_mean[i] + spec->obs_std[i] * random.Normal());
+      }
+      action = ReferenceForward(*spec, observation, &margin);
     }
-    const std::vector<double> action = ReferenceForward(*spec, observation);
     spec->golden_actions.emplace_back(action.begin(), action.end());
     spec->golden_observations.push_back(std::move(observation));
   }
 }
 
-std::vector<double> ReferenceForward(const PolicySpec& spec, std::span<const float> observation) {
+std::vector<double> ReferenceForward(const PolicySpec& spec, std::span<const float> observation,
+                                     double* margin) {
+  double nearest = 1;
   std::vector<double> x(observation.size());
   for (size_t i = 0; i < x.size(); ++i) {
     const double z = (static_cast<double>(observation[i]) - spec.obs_mean[i]) / spec.obs_std[i];
     x[i] = std::clamp<double>(z, -spec.obs_clip, spec.obs_clip);
   }
-  for (const Layer& layer : spec.layers) {
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const Layer& layer = spec.layers[l];
+    if (layer.int8())
+      QuantiseExact(Int8InputAfter(spec.layers[l - 1].activation, layer.input_limit), &x, &nearest);
     std::vector<double> y(layer.bias.begin(), layer.bias.end());
     for (int r = 0; r < layer.out; ++r) {
       const float* w = layer.weight.data() + static_cast<ptrdiff_t>(r) * layer.in;
@@ -118,6 +140,7 @@ std::vector<double> ReferenceForward(const PolicySpec& spec, std::span<const flo
   for (size_t i = 0; i < x.size(); ++i) {
     x[i] = spec.action_scale[i] * (spec.squash ? std::tanh(x[i]) : x[i]) + spec.action_offset[i];
   }
+  if (margin != nullptr) *margin = nearest;
   return x;
 }
 

@@ -23,11 +23,15 @@ namespace saferl::policy {
 PolicySpec MakeGaussianMlp(int n_obs, int n_act, std::span<const int> hidden, uint64_t seed);
 
 /// Replaces the golden vectors by `count` new ones: observations mean + std * normal, actions by
-/// ReferenceForward.
+/// ReferenceForward. With int8 layers only observations that every kernel rounds alike.
 void MakeGoldenVectors(PolicySpec* spec, int count, uint64_t seed);
 
 /// The network in double precision with the C library's functions: what every kernel is measured
 /// against.
-std::vector<double> ReferenceForward(const PolicySpec& spec, std::span<const float> observation);
+/// `margin` gets the distance, in steps of u (quantise.h), of the nearest input of an int8 layer to
+/// where it would round the other way; 1 without such layers. Below about 1e-4 a kernel may differ
+/// by a whole step.
+std::vector<double> ReferenceForward(const PolicySpec& spec, std::span<const float> observation,
+                                     double* margin = nullptr);
 
 }  // namespace saferl::policy

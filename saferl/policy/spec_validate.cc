@@ -1,10 +1,12 @@
 // PolicySpec::Validate: every size, range and name that the kernels and the package format rely on.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "saferl/policy/package.h"
 #include "saferl/policy/policy.h"
+#include "saferl/policy/quantise.h"
 
 namespace saferl::policy {
 namespace {
@@ -101,6 +103,41 @@ Status CheckFields(std::string_view what, const std::vector<Field>& fields) {
   return absl::OkStatus();
 }
 
+Status CheckInt8(const PolicySpec& spec, size_t l) {
+  const Layer& layer = spec.layers[l];
+  const std::string name = fmt::format("layers[{}]", l);
+  if (!layer.int8()) {
+    if (layer.input_limit == 0) return absl::OkStatus();
+    return Bad(name + ".input_limit", "stands at a float32 layer", "use 0");
+  }
+  if (l == 0 || l + 1 == spec.layers.size()) {
+    return Bad(name, "is int8", "keep the first and the last layer float32");
+  }
+  SAFERL_RETURN_IF_ERROR(
+      CheckFinite(name + ".weight_scale", layer.weight_scale, static_cast<size_t>(layer.out)));
+  if (!(layer.input_limit >= 1e-6F) || !(layer.input_limit <= 1e6F)) {
+    return Bad(name + ".input_limit", fmt::format("is {}", layer.input_limit), "use 1e-6 to 1e6");
+  }
+  for (int j = 0; j < layer.out; ++j) {
+    const float scale = layer.weight_scale[static_cast<size_t>(j)];
+    if (!(scale >= 1e-20F) || !(scale <= 1e20F)) {
+      return Bad(fmt::format("{}.weight_scale[{}]", name, j), fmt::format("is {}", scale),
+                 "use 1e-20 to 1e20");
+    }
+    for (int k = 0; k < layer.in; ++k) {
+      const size_t at = static_cast<size_t>(j) * static_cast<size_t>(layer.in) + k;
+      const float q = std::nearbyint(layer.weight[at] / scale);
+      if (!(std::abs(q) <= 127) || q * scale != layer.weight[at]) {
+        return Bad(fmt::format("{}.weight[{}]", name, at),
+                   fmt::format("is {}, not a whole number of [-127, 127] times its scale {}",
+                               layer.weight[at], scale),
+                   "make int8 layers with Quantise");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 Status CheckLayers(const PolicySpec& spec) {
   if (spec.layers.empty() || spec.layers.size() > static_cast<size_t>(kMaxLayers)) {
     return Bad("layers", fmt::format("has {} layers", spec.layers.size()),
@@ -125,6 +162,7 @@ Status CheckLayers(const PolicySpec& spec) {
     const auto size = static_cast<size_t>(layer.in) * static_cast<size_t>(layer.out);
     SAFERL_RETURN_IF_ERROR(CheckFinite(name + ".weight", layer.weight, size));
     SAFERL_RETURN_IF_ERROR(CheckFinite(name + ".bias", layer.bias, static_cast<size_t>(layer.out)));
+    SAFERL_RETURN_IF_ERROR(CheckInt8(spec, l));
     in = layer.out;
   }
   if (in != spec.n_act()) {
@@ -174,6 +212,9 @@ Status CheckGoldenShapes(const PolicySpec& spec, size_t n_obs, size_t n_act) {
 
 int PolicySpec::n_obs() const { return TotalSize(observation); }
 int PolicySpec::n_act() const { return TotalSize(action); }
+bool PolicySpec::int8() const {
+  return std::any_of(layers.begin(), layers.end(), [](const Layer& l) { return l.int8(); });
+}
 
 Status PolicySpec::Validate() const {
   SAFERL_RETURN_IF_ERROR(CheckText("name", name, false));

@@ -27,6 +27,12 @@ double RatioAt(int i, int n) {
 /// Probability that an event is the canary's when its rate is `ratio` times the other's.
 double ShareAt(double share, double ratio) { return share * ratio / (share * ratio + 1.0 - share); }
 
+/// ln n!; std::lgamma writes its sign to a global that other threads read.
+double LogFactorial(double n) {
+  int sign = 1;
+  return ::lgamma_r(n + 1, &sign);
+}
+
 }  // namespace
 
 double BinomialTail(int n, int k, double p) {
@@ -34,8 +40,8 @@ double BinomialTail(int n, int k, double p) {
   if (k > n || p <= 0) return 0.0;
   if (p >= 1) return 1.0;
   if (k < n * p) return 1.0 - BinomialTail(n, n - k + 1, 1 - p);  // the shorter tail is exact
-  double term = std::exp(std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0) +
-                         k * std::log(p) + (n - k) * std::log1p(-p));
+  double term = std::exp(LogFactorial(n) - LogFactorial(k) - LogFactorial(n - k) + k * std::log(p) +
+                         (n - k) * std::log1p(-p));
   double sum = 0;
   for (int i = k; i <= n && term > 1e-18 * sum; ++i) {
     sum += term;

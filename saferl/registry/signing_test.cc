@@ -221,5 +221,63 @@ TEST(ModelSigning, OpenSsfsOwnPackageAndOursAgree) {
   EXPECT_FALSE(VerifySignature(Sha256Hex("else"), *theirs, keyring).ok());
 }
 
+/// Bundles that each have one fault, signed by a trusted key where the fault is not the
+/// signature's: both implementations refuse each, and take the one without.
+TEST(ModelSigning, BothRefuseTheSameFaults) {
+  const storage::testing::TemporaryDirectory folder("vectors");
+  const auto at = [&](std::string_view name) { return Cat(folder.path(), "/", name); };
+  const Party ann = NewParty(true), eve = NewParty(true);
+  Keyring keyring;
+  ASSERT_TRUE(keyring.Add("ann", ann.open).ok());
+  const std::string package = registry::testing::SmallPackage(1);
+  const std::string digest = Sha256Hex(package), other = Sha256Hex("another file");
+  ASSERT_TRUE(WriteFileAtomic(at("model"), package).ok());
+  ASSERT_TRUE(WriteFileAtomic(at("ann.pem"), ann.open).ok());
+  const std::string good = WriteStatement("model", digest);
+  const std::string file = Cat(R"({"name":".","algorithm":"sha256","digest":")", digest, R"("})");
+  const auto bytes_of = [](std::string_view hex) {
+    std::string bytes;
+    for (size_t i = 0; i < hex.size(); i += 2)
+      bytes.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+    return bytes;
+  };
+  // With the root that the resources then add up to.
+  const auto files = [&](const std::string& resources, const std::string& bytes) {
+    return Replaced(Replaced(good, file, resources), Sha256Hex(bytes_of(digest)), Sha256Hex(bytes));
+  };
+  const std::string extra = Cat(R"(,{"name":"b","algorithm":"sha256","digest":")", other, R"("})");
+  const auto bundle = [&](const std::string& statement, const Party& signer,
+                          std::string_view type = kInTotoType) {
+    Bundle b{keyring.keys()[0].key_id, std::string(type), statement, ""};
+    b.signature = ecdsa::Sign(PreAuthenticationEncoding(type, statement), signer.secret).value();
+    return WriteBundle(b);
+  };
+  const std::string whole = bundle(good, ann);
+  for (const auto& [name, body] : {
+           std::pair<const char*, std::string>{"good", whole},
+           {"wrong_key", bundle(good, eve)},
+           {"changed_file", bundle(WriteStatement("model", other), ann)},
+           {"missing_file", bundle(files("", ""), ann)},
+           {"extra_file", bundle(files(file + extra, bytes_of(digest) + bytes_of(other)), ann)},
+           {"algorithm",
+            bundle(Replaced(good, R"("algorithm":"sha256")", R"("algorithm":"md5")"), ann)},
+           {"base64", Replaced(whole, R"("sig":")", R"("sig":"A)")},
+           {"payload_type", bundle(good, ann, "application/json")},
+       }) {
+    ASSERT_TRUE(WriteFileAtomic(at(name), body).ok());
+    const bool is_good = std::string_view(name) == "good";
+    const Signature signature{"oms", keyring.keys()[0].key_id, "", body, 0};
+    const auto ours = VerifySignature(digest, signature, keyring);
+    EXPECT_EQ(ours.ok(), is_good) << name << ": " << ours.status();
+    const Outcome theirs = Python(Cat("verify ", at("model"), " ", at(name), " ", at("ann.pem")));
+    EXPECT_EQ(theirs.code == 0, is_good) << name << ": " << theirs.output;
+    EXPECT_THAT(theirs.output, HasSubstr(is_good ? "verified" : "refused")) << name;
+  }
+  // Theirs skips what is outside of base64's alphabet; ours takes one spelling of a signature.
+  const Signature spelled{"oms", keyring.keys()[0].key_id, "",
+                          Replaced(whole, R"("sig":")", R"("sig":"*)"), 0};
+  EXPECT_THAT(VerifySignature(digest, spelled, keyring).status().message(), HasSubstr("base64"));
+}
+
 }  // namespace
 }  // namespace saferl::registry

@@ -7,13 +7,12 @@
 #include <cmath>
 #include <exception>
 #include <limits>
-#include <map>
 #include <mutex>
 #include <numbers>
-#include <set>
 
 #include "saferl/base/node.h"
 #include "saferl/base/text.h"
+#include "saferl/robot/urdf_text.h"
 
 namespace saferl::robot {
 namespace {
@@ -32,45 +31,6 @@ class Messages final : public console_bridge::OutputHandler {
 
 Status Bad(std::string_view name, const std::string& problem) {
   return absl::InvalidArgumentError(Cat(name, ": ", problem));
-}
-
-/// The text of attribute `name` of the tag that begins at `tag`, or empty.
-std::string_view Attribute(std::string_view text, size_t tag, std::string_view name) {
-  const std::string_view inside = text.substr(tag, text.find('>', tag) - tag);
-  size_t at = inside.find(name);
-  if (at == std::string_view::npos) return {};
-  at = inside.find_first_of("\"'", at + name.size());
-  if (at == std::string_view::npos) return {};
-  return inside.substr(at + 1, inside.find(inside[at], at + 1) - at - 1);
-}
-
-/// A link that hangs on itself through its joints, or empty. urdfdom would not give back the memory
-/// of such a loop, so the text is looked through before.
-std::string FindLoop(std::string text) {
-  for (size_t at = text.find("<!--"); at != std::string::npos; at = text.find("<!--", at)) {
-    const size_t end = text.find("-->", at);
-    text.erase(at, end == std::string::npos ? end : end + 3 - at);
-  }
-  std::map<std::string, std::string, std::less<>> parent;
-  const std::string_view view = text;
-  for (size_t at = view.find("<joint"); at != std::string_view::npos;
-       at = view.find("<joint", at + 1)) {
-    const std::string_view joint = view.substr(at, view.find("</joint", at) - at);
-    const size_t up = joint.find("<parent"), down = joint.find("<child");
-    if (up == std::string_view::npos || down == std::string_view::npos) continue;
-    parent[std::string(Attribute(joint, down, "link"))] = Attribute(joint, up, "link");
-  }
-  std::set<std::string_view> clear;  // links known to end at a root
-  for (const auto& [link, unused] : parent) {
-    std::vector<std::string_view> way;
-    for (auto at = parent.find(link); at != parent.end() && !clear.contains(at->first);
-         at = parent.find(at->second)) {
-      if (way.size() > parent.size()) return at->first;
-      way.push_back(at->first);
-    }
-    clear.insert(way.begin(), way.end());
-  }
-  return "";
 }
 
 urdf::ModelInterfaceSharedPtr Parse(std::string_view text, std::string* problem) {
@@ -203,12 +163,12 @@ StatusOr<UrdfChain> ParseUrdfChain(std::string_view text, std::string_view name,
   if (text.size() > kMaxUrdfBytes)
     return Bad(name,
                Cat("is larger than ", kMaxUrdfBytes, " bytes; leave meshes in files of their own"));
-  if (const std::string link = FindLoop(std::string(text)); !link.empty())
-    return Bad(name, Cat("link '", link, "' hangs on itself; a robot's joints must form a tree"));
+  SAFERL_RETURN_IF_ERROR(CheckUrdfText(text, name));
   std::string problem;
   const urdf::ModelInterfaceSharedPtr model = Parse(text, &problem);
   if (model == nullptr)
-    return Bad(name, Cat("is not a usable URDF: ", problem, "; check it with check_urdf"));
+    return Bad(UrdfPlace(text, name, problem),
+               Cat("is not a usable URDF: ", problem, "; check it with check_urdf"));
   UrdfChain chain;
   chain.robot_name = model->name_;
   for (const std::string& wanted : {base_link, tip_link}) {

@@ -37,9 +37,7 @@ TEST(UrdfAdapterTest, EveryRefusalNamesTheFileAndTheProblem) {
     return WithJoint(Cat("<joint name=\"one\" type=\"", type, "\">", ends, inside, "</joint>"));
   };
   EXPECT_TRUE(ParseUrdfChain(joint("revolute", limit), "r.urdf", "base", "tool").ok());
-  EXPECT_THAT(Refusal(""), HasSubstr("r.urdf: is not a usable URDF"));
-  EXPECT_THAT(Refusal("<robot name='r'><link name='base'>"),
-              HasSubstr("r.urdf: is not a usable URDF"));
+  EXPECT_THAT(Refusal(""), HasSubstr("r.urdf:1: is not well-formed XML"));
   EXPECT_THAT(Refusal(joint("prismatic", limit)),
               AllOf(HasSubstr("r.urdf: joint 'one'"), HasSubstr("revolute")));
   EXPECT_THAT(Refusal(joint("continuous", "")), AllOf(HasSubstr("'one'"), HasSubstr("<limit>")));
@@ -58,6 +56,58 @@ TEST(UrdfAdapterTest, EveryRefusalNamesTheFileAndTheProblem) {
           ParseUrdfChain(joint("revolute", limit), "r.urdf", "a", "base").status().message()),
       HasSubstr("does not hang on"));
   EXPECT_THAT(Refusal(std::string(kMaxUrdfBytes + 1, ' ')), HasSubstr("larger than"));
+}
+
+TEST(UrdfAdapterTest, ABrokenDescriptionNamesTheLine) {
+  const std::string good = R"(<?xml version="1.0"?>
+<robot name="r">
+  <link name="base"/>
+  <link name="a"/>
+  <joint name="one" type="revolute">
+    <parent link="base"/>
+    <child link="a"/>
+    <origin xyz="0 0 1" rpy="0 0 0"/>
+    <axis xyz="0 0 1"/>
+    <limit lower="-1" upper="1" velocity="1" effort="1"/>
+  </joint>
+</robot>)";
+  const auto refusal = [&](std::string_view old, std::string_view now) {
+    std::string text = good;
+    text.replace(text.find(old), old.size(), now);
+    const auto chain = ParseUrdfChain(text, "r.urdf", "base", "a");
+    EXPECT_FALSE(chain.ok()) << text;
+    return std::string(chain.status().message());
+  };
+  ASSERT_TRUE(ParseUrdfChain(good, "r.urdf", "base", "a").ok());
+  EXPECT_THAT(refusal("</joint>", ""), HasSubstr("r.urdf:12: is not well-formed XML"));
+  EXPECT_THAT(refusal("\"base\"/>", "\"base\""), HasSubstr("r.urdf:3: a tag holds another '<'"));
+  EXPECT_THAT(refusal("<axis", "<!-- <axis"), HasSubstr("r.urdf:9: a tag or comment"));
+  EXPECT_THAT(Refusal("<?xml version='1.0'?>\n<robt name='r'/>"),
+              HasSubstr("r.urdf:2: is not a URDF"));
+  EXPECT_THAT(refusal("0 0 1\" rpy", "0 zero 1\" rpy"), HasSubstr("r.urdf:8: is not a usable"));
+  EXPECT_THAT(refusal("\"0 0 1\"/>", "\"0 1\"/>"), HasSubstr("r.urdf:9: is not a usable"));
+  EXPECT_THAT(refusal("velocity=\"1\"", "velocity=\"fast\""), HasSubstr("r.urdf:10:"));
+  EXPECT_THAT(refusal("revolute", "hinge"), HasSubstr("r.urdf:5:"));
+  EXPECT_THAT(refusal("parent link=\"base\"", "parent link=\"ghost\""), HasSubstr("r.urdf:6:"));
+  EXPECT_THAT(refusal("child link=\"a\"", "child link=\"base\""),
+              HasSubstr("r.urdf:5: link 'base' hangs on itself"));
+}
+
+/// tinyxml descends by recursion: a deep text would end the process.
+TEST(UrdfAdapterTest, DeepElementsAreRefusedHoweverTheyHide) {
+  constexpr int kMany = 40000;
+  const auto repeat = [](const std::string& text, int n) {
+    std::string all;
+    for (int i = 0; i < n; ++i) all += text;
+    return all;
+  };
+  for (const char* deep : {"<a>", "<a><!--</a>-->", "<a b='/>'>", "<a b='</a>'>",
+                           "<a><![CDATA[</a>]]>", "<a ", "<!a "})
+    EXPECT_THAT(Refusal(Cat("<robot name='r'>", repeat(deep, kMany))).substr(0, 8), "r.urdf:1")
+        << deep;
+  EXPECT_THAT(Refusal(repeat("</a>", kMany) + repeat("<a>", kMany)), HasSubstr("nested"));
+  EXPECT_THAT(Refusal(Cat("<robot name='r'>", repeat("<a>", 70), repeat("</a>", 70), "</robot>")),
+              HasSubstr("nested more than 64 deep"));
 }
 
 TEST(UrdfAdapterTest, LoopsAreRefusedBeforeTheParserSeesThem) {

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto chain = saferl::robot::ParseUrdfChain(text, "fuzz.urdf", "base", "tool");
   if (!chain.ok()) {
-    if (chain.status().message().find("fuzz.urdf: ") != 0) std::abort();
+    if (chain.status().message().find("fuzz.urdf:") != 0) std::abort();
     return 0;
   }
   for (const auto& joint : chain->joints) {

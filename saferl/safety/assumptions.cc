@@ -1,4 +1,5 @@
 #include "saferl/safety/assumptions.h"
+#include "saferl/base/clock.h"
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +49,7 @@ void ForgetLeast(double speed, PartHistory* h) {
   for (int k = 0; k + 1 < h->n; ++k) {
     const PartHistory::Measurement &old = h->kept[k], &next = h->kept[k + 1];
     const double lead = std::sqrt(MovedSquared({next.a_W, next.b_W, 0}, old, 0)) -
-                        speed * Seconds(next.stamp_ns - old.stamp_ns);
+                        speed * Seconds(Elapsed(old.stamp_ns, next.stamp_ns));
     if (lead < least_lead) {
       least = k;
       least_lead = lead;
@@ -66,7 +67,7 @@ void CheckPart(const robot::HumanPart& part, double speed, double slack, PartHis
   int kept = 0;
   for (int k = 0; k <= last; ++k) {
     const PartHistory::Measurement& old = h->kept[k];
-    const int64_t age_ns = part.stamp_ns - old.stamp_ns;
+    const int64_t age_ns = Elapsed(old.stamp_ns, part.stamp_ns);
     const double free = speed * Seconds(std::abs(age_ns)), limit = slack + free;
     const double moved = MovedSquared(part.capsule_W, old, free * free);
     const bool possible = moved <= limit * limit;
@@ -136,12 +137,12 @@ Hull RatesInFlight(const robot::RobotModel& robot, const robot::Observation& obs
     hull.high = std::max(hull.high, u);
     hull.oldest = u;
     // Commands that ran out leave the robot braking by itself: anything down to rest.
-    if (next_ns - data.sent_ns[k] > hold_ns) {
+    if (Elapsed(data.sent_ns[k], next_ns) > hold_ns) {
       hull.low = std::min(hull.low, 0.0);
       hull.high = std::max(hull.high, 0.0);
     }
     next_ns = data.sent_ns[k];
-    if (stamp - next_ns > window_ns) return hull;
+    if (Elapsed(next_ns, stamp) > window_ns) return hull;
   }
   // The past before the first remembered command was standstill.
   hull.low = std::min(hull.low, 0.0);
@@ -198,7 +199,7 @@ void CheckOverlap(const SafetyModel& safety, const robot::Observation& observati
     const robot::HumanPart& one = observation.parts[i];
     const auto region = static_cast<size_t>(one.region);
     if (region >= safety.by_contact.size() || safety.by_contact[region]) continue;
-    oldest_ns = std::max(oldest_ns, now_ns - one.stamp_ns);
+    oldest_ns = std::max(oldest_ns, Elapsed(one.stamp_ns, now_ns));
     speed = std::max(safety.human.body_speed_m_s, safety.human.reach_speed_m_s);
     part[n++] = one.capsule_W;
   }

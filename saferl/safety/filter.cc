@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "saferl/base/clock.h"
 #include "saferl/safety/constraints/constraints.h"
 #include "saferl/safety/search.h"
 
@@ -153,7 +154,7 @@ FilterResult Filter(const SafetyModel& model, const robot::Observation& observat
     Prove(model, result.command, &s, &data->manoeuvre, &result.margin);
     result.stop_time_s = data->manoeuvre.stop_time_s;
     result.proof = data->plan.proved ? Proof::kStoredPlan : Proof::kNone;
-    const double since_s = 1e-9 * static_cast<double>(now_ns - data->plan.proved_at_ns);
+    const double since_s = Seconds(Elapsed(data->plan.proved_at_ns, now_ns));
     const bool overdue = !(since_s <= data->plan.stop_time_s + model.robot->hold_s());
     const Reason found = overdue ? Reason::kFilterRepeated : Reason::kFilterInfeasible;
     result.reason = mode < Mode::kControlledStop ? found : Reason::kNone;

@@ -1,4 +1,5 @@
 #include "saferl/safety/latch.h"
+#include "saferl/base/clock.h"
 
 #include <algorithm>
 
@@ -34,7 +35,7 @@ Mode UpdateLatch(const LatchModel& model, const LatchInput& input, LatchData* da
   if (data->mode == Mode::kProtectiveStop) {
     latched = !(healthy && pressed);
   } else if (data->mode == Mode::kControlledStop) {
-    latched = !(healthy && input.now_ns - data->healthy_since_ns >= model.dwell_ns);
+    latched = !(healthy && Elapsed(data->healthy_since_ns, input.now_ns) >= model.dwell_ns);
   }
   if (!latched || demanded > data->mode) {
     data->mode = demanded;

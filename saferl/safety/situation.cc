@@ -3,6 +3,7 @@
 #include <limits>
 #include <numbers>
 
+#include "saferl/base/clock.h"
 #include "saferl/math/trig.h"
 #include "saferl/safety/certificate.h"
 #include "saferl/safety/constraints/constraints.h"
@@ -33,7 +34,7 @@ void AddPeople(const SafetyModel& model, const robot::Observation& observation, 
     const robot::HumanPart& part = observation.parts[i];
     const double speed =
         robot::IsReaching(part.region) ? model.human.reach_speed_m_s : model.human.body_speed_m_s;
-    const double age_s = 1e-9 * static_cast<double>(std::max<int64_t>(0, now_ns - part.stamp_ns));
+    const double age_s = Seconds(std::max<int64_t>(0, Elapsed(part.stamp_ns, now_ns)));
     s->part_W[i] = part.capsule_W;
     s->part_speed_m_s[i] = speed;
     s->part_grown_m[i] = model.human.error_m + speed * age_s;
@@ -79,7 +80,7 @@ void AddLidar(const SafetyModel& model, const robot::Observation& observation, d
       (s->static_reach_m + std::sqrt(l.x * l.x + l.y * l.y)) / std::cos(0.5 * step);
   // Robot and lidar may have been measured at different times.
   const double lag_s =
-      1e-9 * static_cast<double>(std::abs(observation.robot.stamp_ns - observation.lidar_stamp_ns));
+      Seconds(std::abs(Elapsed(observation.lidar_stamp_ns, observation.robot.stamp_ns)));
   const double turn_rad_s = std::max(std::abs(observation.robot.qd[1]), std::abs(s->previous[1]));
   const double moved = lag_s > 0 ? lag_s * (speed_m_s + turn_rad_s * far_m) : 0.0;
   // The ranges are relative to the body: shapes are placed from the same measured pose that the
@@ -133,9 +134,8 @@ void AssembleSituation(const SafetyModel& model, const robot::Observation& obser
   s->observation = &observation;
   s->human = &model.human;
   s->now_ns = now_ns;
-  const int64_t age_ns = now_ns - observation.robot.stamp_ns;
-  s->state_usable =
-      age_ns >= 0 && 1e-9 * static_cast<double>(age_ns) <= model.robot->state_age_s() + 1e-9;
+  const int64_t age_ns = Elapsed(observation.robot.stamp_ns, now_ns);
+  s->state_usable = age_ns >= 0 && Seconds(age_ns) <= model.robot->state_age_s() + 1e-9;
   s->previous = previous;
   s->brake = model.robot->Brake(observation.robot, previous);
   s->base_radius_m = model.base_radius_m;

@@ -10,6 +10,8 @@
 #include "saferl/base/random.h"
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
+#include "saferl/policy/quantise.h"
+#include "saferl/policy/spec_builder.h"
 #include "saferl/services/inference/small_policy.h"
 #include "saferl/services/testing/backends.h"
 
@@ -156,6 +158,19 @@ TEST(ModelHost, TheBudgetEvictsTheLeastUsedVersionThatHasNoAlias) {
   ASSERT_TRUE(host.SetAlias("m", "challenger", "3").ok());
   EXPECT_EQ(host.Load("m", "4", package).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(host.Versions("m"), ElementsAre("1", "3"));
+}
+
+TEST(ModelHost, ServesAnInt8PackageAndItsMetricSaysSo) {
+  const std::vector<int> hidden = {8, 8};
+  const policy::PolicySpec spec =
+      policy::Quantise(policy::MakeGaussianMlp(3, 2, hidden, 1), 10, 4, 1).value();
+  const std::string package = policy::EncodePackage(spec).value();
+  telemetry::Metrics metrics;
+  ModelHost host(&metrics, 10 * package.size());
+  ASSERT_TRUE(host.Load("m", "1", package).ok());
+  ASSERT_TRUE(host.Load("m", "2", Package(1)).ok());
+  EXPECT_THAT(metrics.Text(), HasSubstr(R"(saferl_model_info{model="m",quant="int8",)"));
+  EXPECT_THAT(metrics.Text(), HasSubstr(R"(saferl_model_info{model="m",quant="fp32",)"));
 }
 
 }  // namespace

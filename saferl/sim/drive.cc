@@ -183,12 +183,15 @@ class Episode {
     input_.sequence = static_cast<uint64_t>(++result_.ticks);
     const Joints interaction = mujoco_ != nullptr ? mujoco_->interaction() : Joints{};
     sensors_.Measure(truth, *setting_, interaction, &input_.observation);
-    input_.human = person_->Act({truth.stamp_ns, truth, setting_->people()});
+    const bool recorded = options_.trace_of_person != nullptr;
+    input_.human = recorded ? options_.trace_of_person->At(truth.stamp_ns, 0)
+                            : person_->Act({truth.stamp_ns, truth, setting_->people()});
     input_.goals = setting_->GoalsAhead(input_.observation.robot);
     const bool latched = decision_.command.mode == safety::Mode::kProtectiveStop;
     rest_since_s_ = latched && !Moving(truth) ? std::min(rest_since_s_, t_s_) : 1e9;
-    input_.human.acknowledge =
-        options_.acknowledges && latched && t_s_ - rest_since_s_ > kAcknowledgeAfter_s;
+    if (!recorded)
+      input_.human.acknowledge =
+          options_.acknowledges && latched && t_s_ - rest_since_s_ > kAcknowledgeAfter_s;
     ApplyFaults(options_.faults, t_s_, before_, &input_);
   }
 
@@ -196,7 +199,9 @@ class Episode {
     const robot::RobotState truth = plant_->Truth();
     See(truth);
     const Joints wish = input_.human.u;
-    if (options_.column == Column::kFull) {
+    if (options_.column == Column::kFull && options_.decide) {
+      SAFERL_RETURN_IF_ERROR(options_.decide(input_, &decision_));
+    } else if (options_.column == Column::kFull) {
       control::Tick(*model_.tick, input_, tick_data_.get(), &decision_);
       if (log_ != nullptr) SAFERL_RETURN_IF_ERROR(log_->Write(decision_));
     } else {

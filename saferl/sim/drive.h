@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "saferl/base/status.h"
+#include "saferl/control/human_input/trace.h"
 #include "saferl/control/tick.h"
 #include "saferl/sim/fault.h"
 #include "saferl/sim/person.h"
@@ -57,6 +58,7 @@ struct DriveOptions {
   Column column = Column::kFull;
   Physics physics = Physics::kMujoco;
   PersonKind person = PersonKind::kExpert;
+  std::shared_ptr<const control::HumanTrace> trace_of_person;  ///< a recorded person instead
   uint64_t seed = 0;                                      ///< of scene, person, sensors and delays
   SceneOptions scene_options = {.passable_walks = true};  ///< wheelchair, when `scene` is null
   std::shared_ptr<const Scene> scene;                     ///< wheelchair
@@ -70,6 +72,9 @@ struct DriveOptions {
   bool trace = false;          ///< keep DriveResult::trace
   std::string log_path;        ///< kFull: MCAP log of every decision; empty = none
   Witness* witness = nullptr;  ///< not owned; may be null
+  /// kFull: decides instead of a Tick here, as a service does. Fills `decision` as far as it knows;
+  /// an error ends the drive.
+  std::function<Status(const control::TickInput&, control::Decision*)> decide;
 };
 
 /// The world at one instant, for pictures.

@@ -151,14 +151,26 @@ Status Scenario::Check() const {
   return absl::OkStatus();
 }
 
+namespace {
+
+StatusOr<Scenario> ReadScenario(const Node& node) {
+  // A file that was cut off here would be a test that cannot fail.
+  const Node* expect = node.is_map() ? node.Find("expect") : nullptr;
+  if (expect != nullptr && (expect->is_null() || (expect->is_map() && expect->entries().empty())))
+    return expect->Error("expect: expects nothing; say at least goal_reached or collision");
+  return config::Read<Scenario>(node);
+}
+
+}  // namespace
+
 StatusOr<Scenario> ParseScenario(std::string_view text, std::string_view name) {
   SAFERL_ASSIGN_OR_RETURN(const Node node, ParseYaml(text, name));
-  return config::Read<Scenario>(node);
+  return ReadScenario(node);
 }
 
 StatusOr<Scenario> LoadScenario(const std::string& path) {
   SAFERL_ASSIGN_OR_RETURN(const Node node, LoadYaml(path));
-  return config::Read<Scenario>(node);
+  return ReadScenario(node);
 }
 
 namespace {

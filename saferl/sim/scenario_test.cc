@@ -69,6 +69,17 @@ TEST(Scenario, ErrorsNameFileLineAndField) {
   }
 }
 
+TEST(Scenario, AFileThatExpectsNothingIsRefused) {
+  const std::string text = kGood;
+  const std::string head = text.substr(0, text.find("expect:"));
+  for (const char* end : {"expect:\n", "expect:", "expect: {}\n", "expect: ~\n"}) {
+    const auto scenario = ParseScenario(head + end, "one.yaml");
+    ASSERT_FALSE(scenario.ok()) << end;
+    EXPECT_THAT(scenario.status().ToString(), HasSubstr("expect: expects nothing")) << end;
+    EXPECT_THAT(scenario.status().ToString(), HasSubstr("one.yaml:")) << end;
+  }
+}
+
 TEST(Scenario, AnUnreachableGoalIsAnError) {
   std::string text = kGood;
   text.replace(text.find("  start:"), 0,

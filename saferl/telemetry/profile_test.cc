@@ -51,6 +51,10 @@ uint64_t With(const CpuProfile& profile, std::string_view function) {
 }
 
 TEST(CpuProfile, SharesOfTwoFunctionsAreThoseOfTheirWork) {
+#ifdef __SANITIZE_THREAD__
+  // 2026-11-25: ThreadSanitizer keeps signals back until a thread blocks; these never do.
+  GTEST_SKIP() << "no samples of running threads under ThreadSanitizer";
+#endif
   std::atomic<bool> stop = false;
   std::thread worker([&] {
     while (!stop) {
@@ -156,12 +160,14 @@ TEST(MemoryProfile, SeesWhatAnotherProcessTakes) {
   ASSERT_TRUE(profile.ok()) << profile.status();
   const MemorySample &first = profile->samples.front(), &last = profile->samples.back();
   EXPECT_GE(last.rss - first.rss, 24u << 20);
+#ifndef __SANITIZE_THREAD__  // 2026-11-25: its shadow memory and its own thread are the child's too
   EXPECT_LT(last.rss - first.rss, 26u << 20);
+  EXPECT_EQ(last.threads, 1);
+#endif
   EXPECT_GE(last.anonymous - first.anonymous, 24u << 20);
   EXPECT_GT(GrowthPerSecond(*profile), 0);
   EXPECT_EQ(profile->mappings[0].name, "[anonymous]");
   EXPECT_GE(profile->mappings[0].last - profile->mappings[0].first, 24u << 20);
-  EXPECT_EQ(last.threads, 1);
   const StatusOr<Node> json = ParseJson(MemoryJson(*profile), "m");
   ASSERT_TRUE(json.ok());
   EXPECT_EQ(json->Find("samples")->items().size(), profile->samples.size());
@@ -179,7 +185,9 @@ TEST(MemoryProfile, SlopeIsTheLeastSquaresLine) {
 TEST(MemoryProfile, OwnHeapIsMeasuredAndBadInputRefused) {
   const StatusOr<MemoryProfile> own = ProfileMemory(::getpid(), 0.05, 0.05);
   ASSERT_TRUE(own.ok()) << own.status();
+#ifndef SAFERL_SANITIZED  // whose allocator keeps no figures for mallinfo2
   EXPECT_GT(own->samples[0].heap, 0u);
+#endif
   EXPECT_FALSE(ProfileMemory(-1, 0.1).ok());
   EXPECT_EQ(ProfileMemory(::getpid(), 0).status().code(), absl::StatusCode::kInvalidArgument);
 }

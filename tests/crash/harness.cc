@@ -147,9 +147,10 @@ StatusOr<Recording> Recording::Make(const Workload& workload, const std::string&
   std::vector<std::string> argv = workload.argv;
   argv.push_back(run);
   argv.push_back("0");
+  // AddressSanitizer wants to come first among preloaded libraries; the recorder only passes on.
   StatusOr<pid_t> pid = Start(argv,
                               {Cat("LD_PRELOAD=", SAFERL_RECORD_LIBRARY), "RECORD_DIRECTORY=" + run,
-                               "RECORD_TRACE=" + trace},
+                               "RECORD_TRACE=" + trace, "ASAN_OPTIONS=verify_asan_link_order=0"},
                               null);
   ::close(null);
   if (!pid.ok()) return pid.status();

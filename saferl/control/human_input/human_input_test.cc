@@ -5,12 +5,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 
 #include "saferl/base/clock.h"
+#include "saferl/base/random.h"
 #include "saferl/control/human_input/evdev.h"
 #include "saferl/control/human_input/trace.h"
 
@@ -223,6 +225,48 @@ TEST(HumanTraceTest, HoldsALineUntilTheNextAndThenGrowsStale) {
   EXPECT_EQ(trace->At(start + 9 * kNanosPerSecond, start).stamp_ns, start + 1'500'000'000);
   EXPECT_EQ(trace->At(start - 1, start).u[0], 0);
   EXPECT_DOUBLE_EQ(trace->duration_s(), 1);
+}
+
+TEST(HumanTraceTest, ASilentLineMakesTheInputGrowStaleUntilTheNext) {
+  const auto trace =
+      HumanTrace::Parse("t_s,u0,u1,silent\n0,1,0,0\n1,1,0,1\n1.2,1,0,1\n2,0.5,0,0\n", "t.csv", 2);
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_EQ(trace->At(999'999'999, 0).stamp_ns, 999'999'999);
+  EXPECT_EQ(trace->At(1'100'000'000, 0).stamp_ns, kNanosPerSecond);
+  EXPECT_EQ(trace->At(1'900'000'000, 0).stamp_ns, kNanosPerSecond);
+  EXPECT_EQ(trace->At(2'000'000'000, 0).stamp_ns, 2 * kNanosPerSecond);
+}
+
+TEST(HumanTraceTest, WhatWasAddedIsReadBackBitForBit) {
+  Random random(3);
+  HumanTrace trace(3);
+  std::vector<HumanInput> said;
+  HumanInput input;
+  for (int64_t k = 0; k < 500; ++k) {
+    if (random.Chance(0.3))
+      for (int i = 0; i < 3; ++i) input.u[i] = random.Uniform(-2, 2);
+    if (random.Chance(0.1)) input.stop = !input.stop;
+    if (random.Chance(0.1)) input.acknowledge = !input.acknowledge;
+    if (random.Chance(0.1)) input.enabled = !input.enabled;
+    if (k == 0 || random.Chance(0.8)) input.stamp_ns = k * 20'000'000;
+    said.push_back(input);
+    trace.Add(k * 20'000'000, input);
+  }
+  const auto read = HumanTrace::Parse(trace.Text(), "t.csv", 3);
+  ASSERT_TRUE(read.ok()) << read.status();
+  for (int64_t k = 0; k < 500; ++k) {
+    const HumanInput& was = said[static_cast<size_t>(k)];
+    for (const HumanTrace* played : {static_cast<const HumanTrace*>(&trace), &*read}) {
+      const HumanInput is = played->At(k * 20'000'000, 0);
+      ASSERT_EQ(is.u, was.u) << k;
+      ASSERT_EQ(is.stop, was.stop) << k;
+      ASSERT_EQ(is.acknowledge, was.acknowledge) << k;
+      ASSERT_EQ(is.enabled, was.enabled) << k;
+      const int64_t now = k * 20'000'000, silent_ns = now - was.stamp_ns;
+      // Silence counts from the first tick that heard nothing.
+      ASSERT_EQ(now - is.stamp_ns, std::max<int64_t>(silent_ns - 20'000'000, 0)) << k;
+    }
+  }
 }
 
 TEST(HumanTraceTest, EveryMistakeNamesItsLine) {

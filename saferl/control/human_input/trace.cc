@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "saferl/base/clock.h"
 #include "saferl/base/file.h"
@@ -47,10 +48,10 @@ Status ParseHeader(std::string_view line, std::string_view name, int n, Columns*
     const std::string expected = i == 0 ? "t_s" : Cat("u", i - 1);
     const std::string_view found = i < cells.size() ? cells[i] : "nothing";
     if (i > static_cast<size_t>(n)) {
-      if (found != "stop" && found != "acknowledge" && found != "enabled")
+      if (found != "stop" && found != "acknowledge" && found != "enabled" && found != "silent")
         return absl::InvalidArgumentError(
             Cat(name, ":1: column ", i + 1, " is '", found,
-                "'; after the commands only stop, acknowledge and enabled may follow"));
+                "'; after the commands only stop, acknowledge, enabled and silent may follow"));
       columns->extra.emplace_back(found);
     } else if (found != expected) {
       return absl::InvalidArgumentError(Cat(name, ":1: column ", i + 1, " is '", found,
@@ -69,7 +70,7 @@ StatusOr<HumanTrace> HumanTrace::Load(const std::string& path, int n) {
 }
 
 StatusOr<HumanTrace> HumanTrace::Parse(std::string_view text, std::string_view name, int n) {
-  HumanTrace trace;
+  HumanTrace trace(n);
   Columns columns;
   size_t number = 0;
   while (!text.empty()) {
@@ -109,6 +110,10 @@ StatusOr<HumanTrace> HumanTrace::Parse(std::string_view text, std::string_view n
         if (key == "stop") parsed.input.stop = value == 1;
         if (key == "acknowledge") parsed.input.acknowledge = value == 1;
         if (key == "enabled") parsed.input.enabled = value == 1;
+        if (key == "silent" && value == 1) {
+          const bool already = !trace.lines_.empty() && trace.lines_.back().silent_since_ns >= 0;
+          parsed.silent_since_ns = already ? trace.lines_.back().silent_since_ns : parsed.time_ns;
+        }
       }
     }
     if (!trace.lines_.empty() && parsed.time_ns <= trace.lines_.back().time_ns)
@@ -132,13 +137,50 @@ HumanInput HumanTrace::At(int64_t now_ns, int64_t start_ns) const {
     nothing.stamp_ns = now_ns;
     return nothing;
   }
-  HumanInput input = std::prev(next)->input;
-  const int64_t last = std::prev(next)->time_ns;
-  const bool ended = next == lines_.end() && t > last + kHold_ns;
-  input.stamp_ns = ended ? start_ns + last + kHold_ns : now_ns;
+  const Line& line = *std::prev(next);
+  HumanInput input = line.input;
+  const int64_t end = std::max(line.time_ns, end_ns_) + kHold_ns;
+  const bool ended = next == lines_.end() && t > end;
+  input.stamp_ns = line.silent_since_ns >= 0 ? start_ns + line.silent_since_ns
+                   : ended                   ? start_ns + end
+                                             : now_ns;
   return input;
 }
 
-double HumanTrace::duration_s() const { return Seconds(lines_.back().time_ns); }
+void HumanTrace::Add(int64_t time_ns, const HumanInput& input) {
+  const bool silent = input.stamp_ns == last_stamp_ns_;
+  last_stamp_ns_ = input.stamp_ns;
+  end_ns_ = time_ns;
+  const Line* before = lines_.empty() ? nullptr : &lines_.back();
+  const bool was_silent = before != nullptr && before->silent_since_ns >= 0;
+  if (before != nullptr && silent == was_silent &&
+      std::memcmp(&before->input.u, &input.u, sizeof input.u) == 0 &&
+      before->input.stop == input.stop && before->input.acknowledge == input.acknowledge &&
+      before->input.enabled == input.enabled)
+    return;
+  Line line{time_ns, -1, input};
+  if (silent) line.silent_since_ns = was_silent ? before->silent_since_ns : time_ns;
+  line.input.sequence = lines_.size() + 1;
+  lines_.push_back(line);
+}
+
+std::string HumanTrace::Text() const {
+  std::string out = "t_s";
+  for (int i = 0; i < n_; ++i) out += Cat(",u", i);
+  out += ",stop,acknowledge,enabled,silent\n";
+  const auto put = [&](int64_t time_ns, const Line& line) {
+    out += Cat(Seconds(time_ns));
+    for (int i = 0; i < n_; ++i) out += Cat(",", line.input.u[i]);
+    for (const bool word :
+         {line.input.stop, line.input.acknowledge, line.input.enabled, line.silent_since_ns >= 0})
+      out += word ? ",1" : ",0";
+    out += "\n";
+  };
+  for (const Line& line : lines_) put(line.time_ns, line);
+  if (!lines_.empty() && end_ns_ > lines_.back().time_ns) put(end_ns_, lines_.back());
+  return out;
+}
+
+double HumanTrace::duration_s() const { return Seconds(std::max(lines_.back().time_ns, end_ns_)); }
 
 }  // namespace saferl::control

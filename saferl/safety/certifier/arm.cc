@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "saferl/base/clock.h"
 #include "saferl/safety/certifier/chain.h"
 #include "saferl/safety/certifier/models.h"
 
@@ -116,7 +117,7 @@ double Arm::Fresh(const TickRecord& record, const CertifierData& chain, const ch
     *why = "not finite";
     return kNan;
   }
-  const double age = static_cast<double>(record.now_ns - o.robot.stamp_ns) * 1e-9;
+  const double age = Seconds(Elapsed(o.robot.stamp_ns, record.now_ns));
   if (!(age >= 0 && age <= d_.state_age_s + 1e-9)) {
     *why = "state too old";
     return kNan;

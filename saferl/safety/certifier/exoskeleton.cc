@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "saferl/base/clock.h"
 #include "saferl/safety/certifier/leg.h"
 
 namespace saferl::safety::certifier {
@@ -103,7 +104,7 @@ double Exoskeleton::PlayOut(const TickRecord& record, const robot::Joints& sign,
       }
     }
   };
-  const double age = std::max(0.0, static_cast<double>(record.now_ns - state.stamp_ns) * 1e-9);
+  const double age = std::max(0.0, Seconds(Elapsed(state.stamp_ns, record.now_ns)));
   advance(record.previous, age + delay_s);
   advance(record.command, d_.period_s);
   robot::Joints u = record.command;
@@ -124,7 +125,7 @@ double Exoskeleton::Fresh(const TickRecord& record, const CertifierData&, const 
     *why = "not finite";
     return kNan;
   }
-  const double age = static_cast<double>(record.now_ns - state.stamp_ns) * 1e-9;
+  const double age = Seconds(Elapsed(state.stamp_ns, record.now_ns));
   if (!(age >= 0 && age <= d_.state_age_s + 1e-9)) {
     *why = "state too old";
     return kNan;

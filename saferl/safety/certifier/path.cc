@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 
+#include "saferl/base/clock.h"
 #include "saferl/safety/certifier/models.h"
 
 namespace saferl::safety::certifier {
@@ -47,7 +48,7 @@ Straying StrayBound(const RobotData& data, const TickRecord& record, const Certi
   };
   add(record.previous, -data.period_s);
   for (int k = 1; k < chain.n_sent && n < kMost; ++k) {
-    add(chain.sent[k], static_cast<double>(chain.sent_ns[k] - record.now_ns) * 1e-9);
+    add(chain.sent[k], Seconds(Elapsed(record.now_ns, chain.sent_ns[k])));
     if (felt_until[n - 1] < -age_s) break;
   }
 
@@ -85,7 +86,7 @@ double LatestMoment(double sigma, double rho, double hold_s, double period_s) {
 }
 
 double Growth(const RobotData& data, const robot::HumanPart& part, int64_t now_ns, double later_s) {
-  const double age = std::max(0.0, static_cast<double>(now_ns - part.stamp_ns) * 1e-9);
+  const double age = std::max(0.0, Seconds(Elapsed(part.stamp_ns, now_ns)));
   const double speed = robot::IsReaching(part.region) ? data.reach_speed_m_s : data.body_speed_m_s;
   return data.human_error_m + data.intrusion_m + speed * (age + later_s);
 }
@@ -111,7 +112,7 @@ bool IsPathStandstill(const RobotData& data, const TickRecord& record, const Cer
     if (!(std::abs(record.observation->robot.qd[i]) <= data.qd_error[i] + 1e-12)) return false;
     // sent[0] is `previous`; what was sent before it is felt until its successor acts and settles.
     for (int k = 1; k < chain.n_sent; ++k) {
-      const double successor_s = static_cast<double>(chain.sent_ns[k - 1] - record.now_ns) * 1e-9;
+      const double successor_s = Seconds(Elapsed(record.now_ns, chain.sent_ns[k - 1]));
       if (successor_s + data.reaction_s + data.period_s > 0 && chain.sent[k][i] != 0) return false;
     }
   }

@@ -7,6 +7,7 @@
 #include <numbers>
 #include <vector>
 
+#include "saferl/base/clock.h"
 #include "saferl/safety/certifier/models.h"
 
 namespace saferl::safety::certifier {
@@ -135,7 +136,7 @@ double Wheelchair::Fresh(const TickRecord& record, const CertifierData& chain,
     return kNan;
   }
   Sweep sweep;
-  sweep.age_s = static_cast<double>(record.now_ns - o.robot.stamp_ns) * 1e-9;
+  sweep.age_s = Seconds(Elapsed(o.robot.stamp_ns, record.now_ns));
   if (!(sweep.age_s >= 0 && sweep.age_s <= d_.state_age_s + 1e-9)) {
     *why = "state too old";
     return kNan;

@@ -34,8 +34,8 @@ class ApiTest : public testing::TestWithParam<const char*>, protected ApiServer 
     std::vector<std::string> names;
     const auto page = Get("/api/v1/experiments" + query);
     EXPECT_EQ(page.status, 200) << page.body;
-    for (const Node& item : Json(page).Find("items")->items())
-      names.push_back(item.Find("name")->text());
+    const Node body = Json(page);
+    for (const Node& item : body.Find("items")->items()) names.push_back(item.Find("name")->text());
     return names;
   }
 };

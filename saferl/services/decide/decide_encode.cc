@@ -75,7 +75,7 @@ void WriteFilter(const safety::FilterResult& f, JsonWriter* w) {
 }  // namespace
 
 int64_t ApplyByNs(const robot::RobotModel& robot, const safety::Command& command) {
-  return command.issued_ns + FromSeconds(robot.reaction_s());
+  return Later(command.issued_ns, FromSeconds(robot.reaction_s()));
 }
 
 std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHead& head,
@@ -112,9 +112,11 @@ std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHea
 }
 
 std::string EncodeDecideRequest(const robot::RobotModel& robot, const std::string& robot_id,
-                                const control::TickInput& in) {
+                                const control::TickInput& in, const std::string& model) {
   JsonWriter w;
-  w.BeginObject().Field("robot", robot_id).Field("type", robot.name()).Field("now_ns", in.now_ns);
+  w.BeginObject().Field("robot", robot_id).Field("type", robot.name());
+  if (!model.empty()) w.Key("model").BeginObject().Field("name", model).EndObject();
+  w.Field("now_ns", in.now_ns);
   WriteObservation(robot, in.observation, &w);
   w.Key("human").BeginObject().Field("stamp_ns", in.human.stamp_ns);
   w.Field("sequence", in.human.sequence);

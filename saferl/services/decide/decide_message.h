@@ -55,9 +55,10 @@ int64_t ApplyByNs(const robot::RobotModel& robot, const safety::Command& command
 std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHead& head,
                                const control::Decision& decision);
 
-/// The request that `input` would be: what `saferl example request` prints.
+/// The request that `input` would be: what `saferl example request` prints. `model`: the policy;
+/// empty: none is named.
 std::string EncodeDecideRequest(const robot::RobotModel& robot, const std::string& robot_id,
-                                const control::TickInput& input);
+                                const control::TickInput& input, const std::string& model = "");
 
 /// JSON schemas for the OpenAPI document.
 std::string_view DecideRequestSchema();

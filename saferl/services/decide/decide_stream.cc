@@ -6,6 +6,7 @@
 
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
+#include "saferl/control/shm.h"
 #include "saferl/net/http_server.h"
 #include "saferl/services/api/pagination.h"
 
@@ -228,16 +229,7 @@ StatusOr<DecideRequest> FromTick(std::string_view bytes) {
 }
 
 std::string ToCommand(const control::Decision& decision) {
-  saferl_command out{};
-  out.issued_ns = decision.command.issued_ns;
-  out.valid_for_ns = decision.command.valid_for_ns;
-  out.sequence = decision.command.sequence;
-  out.observation_sequence = decision.input.observation.sequence;
-  std::memcpy(out.u, decision.command.u.data(), sizeof out.u);
-  out.authority = decision.authority;
-  out.mode = static_cast<uint8_t>(decision.command.mode);
-  out.reason = static_cast<uint8_t>(decision.command.reason);
-  out.intervened = decision.filter.intervened ? 1 : 0;
+  const saferl_command out = control::CommandRecord(decision);
   return {reinterpret_cast<const char*>(&out), sizeof out};
 }
 

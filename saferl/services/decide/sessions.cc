@@ -18,7 +18,6 @@ namespace saferl::services {
 namespace {
 
 constexpr const char* kChampion = "champion";
-constexpr double kRest = 1e-3;           // m/s, rad/s: below the drives' resolution
 constexpr size_t kMaxLatched = 100'000;  // robots that are remembered as stopped
 constexpr const char* kTightened[] = {"limits.max_state_age_ns",  "limits.max_people_age_ns",
                                       "limits.max_lidar_age_ns",  "limits.max_human_age_ns",
@@ -42,17 +41,6 @@ Status Tighten(const std::vector<std::pair<std::string, double>>& limits,
   }
   SAFERL_RETURN_IF_ERROR(control::ApplyTickSettings(settings, model));
   return control::Validate(*model);
-}
-
-/// Neither moves nor was told to. An exoskeleton's commands are torques: it is held by them.
-bool AtRest(const robot::RobotModel& robot, const control::TickInput& input,
-            const robot::Joints& commanded) {
-  const bool told = robot.kind() != robot::Kind::kExoskeleton;
-  for (size_t i = 0; i < static_cast<size_t>(robot.n()); ++i) {
-    if (!(std::abs(input.observation.robot.qd[i]) <= kRest)) return false;
-    if (told && !(std::abs(commanded[i]) <= kRest)) return false;
-  }
-  return true;
 }
 
 int64_t NumberOf(const ServedModel* served) {
@@ -246,8 +234,8 @@ std::shared_ptr<const ServedModel> Sessions::Chosen(Session* session,
   const SessionInfo& info = session->info_;
   RolloutSeat::Choice choice;
   if (session->seat_ != nullptr) {
-    choice = session->seat_->Choose(
-        Nanos(), AtRest(session->robot(), input, session->data_->filter.previous));
+    choice = session->seat_->Choose(Nanos(), control::AtRest(session->robot(), input.observation,
+                                                             session->data_->filter.previous));
   }
   if (!choice.decided) {
     auto now = models_->Find(info.model, info.version);

@@ -61,6 +61,11 @@ Status ReadPackage(std::string_view bytes, const std::string& source, ServedMode
   return absl::OkStatus();
 }
 
+/// The label `quant` of saferl_model_info.
+const char* QuantOf(const ServedModel& model) {
+  return model.policy != nullptr && model.policy->spec().int8() ? "int8" : "fp32";
+}
+
 }  // namespace
 
 ServedModel::~ServedModel() {
@@ -104,7 +109,8 @@ StatusOr<std::shared_ptr<ServedModel>> ModelHost::MakeServed(const std::string& 
   SAFERL_RETURN_IF_ERROR(format == ModelFormat::kOnnx ? ReadOnnx(bytes, source, model.get())
                                                       : ReadPackage(bytes, source, model.get()));
   model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics_, name, version);
-  model->metrics->Loaded(model->sha256, "fp32", 1e-9 * static_cast<double>(Nanos() - start));
+  model->metrics->Loaded(model->sha256, QuantOf(*model),
+                         1e-9 * static_cast<double>(Nanos() - start));
   model->used_ns = Nanos();
   model->cost_ns = MeasureRow(*model);
   return model;
@@ -248,7 +254,7 @@ Status ModelHost::SetAlias(const std::string& name, const std::string& alias,
   return absl::OkStatus();
 }
 
-void ModelHost::Pin(const std::string& name, std::set<std::string> versions) {
+void ModelHost::Pin(const std::string& name, const std::set<std::string>& versions) {
   const std::lock_guard<std::mutex> lock(change_);
   const std::shared_ptr<const Table> now = table();
   const auto model = now->find(name);

@@ -102,7 +102,7 @@ class ModelHost {
   Status SetAlias(const std::string& name, const std::string& alias, const std::string& version);
 
   /// Versions of a rollout: not evicted, in place of those named before.
-  void Pin(const std::string& name, std::set<std::string> versions);
+  void Pin(const std::string& name, const std::set<std::string>& versions);
   /// Loads an evicted version again. Before the first request.
   using Reload = std::function<Status(const std::string& name, const std::string& version)>;
   void SetReload(Reload reload) { reload_ = std::move(reload); }

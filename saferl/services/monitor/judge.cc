@@ -167,7 +167,8 @@ void Judge::CheckStamps(const Decision& d, Verdict* verdict) const {
   const int64_t now = d.input.now_ns;
   const safety::Command& c = d.command;
   if (c.issued_ns != now)
-    Find(Check::kStamp, Cat("issued ", Millis(c.issued_ns - now), " ms off its tick"), verdict);
+    Find(Check::kStamp, Cat("issued ", Millis(Elapsed(now, c.issued_ns)), " ms off its tick"),
+         verdict);
   if (c.valid_for_ns < 0 || c.valid_for_ns > hold_ns_ + kMicro_ns)
     Find(Check::kStamp,
          Cat("valid for ", Millis(c.valid_for_ns), " ms, at most ", Millis(hold_ns_)), verdict);
@@ -182,14 +183,15 @@ void Judge::CheckStamps(const Decision& d, Verdict* verdict) const {
          verdict);
   if (seen_ > 0 && o.stamp_ns < observation_ns_)
     Find(Check::kStamp,
-         Cat("the observation went ", Millis(observation_ns_ - o.stamp_ns), " ms back"), verdict);
+         Cat("the observation went ", Millis(Elapsed(o.stamp_ns, observation_ns_)), " ms back"),
+         verdict);
 }
 
 void Judge::CheckAges(const Decision& d, Verdict* verdict) const {
   if (d.command.mode >= Mode::kControlledStop) return;
   const robot::Observation& o = d.input.observation;
   const auto check = [&](const char* what, int64_t stamp_ns, double most_s) {
-    const int64_t age_ns = d.input.now_ns - stamp_ns;
+    const int64_t age_ns = Elapsed(stamp_ns, d.input.now_ns);
     if (age_ns > FromSeconds(most_s) + kMicro_ns)
       Find(Check::kStale, Cat(what, " is ", Millis(age_ns), " ms old, at most ", 1e3 * most_s),
            verdict);
@@ -208,7 +210,7 @@ void Judge::CheckOrder(const Decision& d, Verdict* verdict) {
   if (seen_ == 0) return;
   if (missed_ == 0 && d.input.sequence != sequence_ + 1)
     Find(Check::kSequence, Cat("tick ", d.input.sequence, " after tick ", sequence_), verdict);
-  const int64_t gap_ns = d.input.now_ns - now_ns_;
+  const int64_t gap_ns = Elapsed(now_ns_, d.input.now_ns);
   verdict->late = gap_ns > 2 * period_ns_ + kMicro_ns && missed_ == 0;
   if (verdict->late && d.command.mode < Mode::kControlledStop)
     Find(Check::kLateTick, Cat(Millis(gap_ns), " ms after the last, period ", Millis(period_ns_)),

@@ -187,7 +187,7 @@ void Monitor::Judged(const control::Decision& decision, const Verdict& verdict) 
   if (decision.filter.intervened)
     safety_.ShieldInterventions(static_cast<size_t>(Check::kMargin), telemetry::Arm::kStable).Add();
   if (decision.input.human.stop) safety_.Stops(telemetry::Arm::kStable).Add();
-  const int64_t passed = decision.input.now_ns - last_now_ns_;
+  const int64_t passed = Elapsed(last_now_ns_, decision.input.now_ns);
   if (last_now_ns_ != 0 && passed > 0 && passed < kNanosPerSecond)
     safety_.ExposureNanos(telemetry::Arm::kStable).Add(static_cast<uint64_t>(passed));
   last_now_ns_ = decision.input.now_ns;

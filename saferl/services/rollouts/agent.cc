@@ -248,7 +248,7 @@ void RolloutAgent::Judged(const control::Decision& decision, bool violation) {
   std::array<bool, kBadKinds> bad = BadOf(decision);
   bad[static_cast<size_t>(BadKind::kHard)] = bad[static_cast<size_t>(BadKind::kHard)] || violation;
   const std::lock_guard lock(mutex_);
-  const int64_t passed = judged_ns_ == 0 ? 0 : decision.input.now_ns - judged_ns_;
+  const int64_t passed = judged_ns_ == 0 ? 0 : Elapsed(judged_ns_, decision.input.now_ns);
   judged_ns_ = decision.input.now_ns;
   const bool counts = passed > 0 && passed < kNanosPerSecond;
   judged_[decision.policy_id].Count(bad, counts ? Seconds(passed) : 0);

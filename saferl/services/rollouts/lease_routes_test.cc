@@ -42,8 +42,7 @@ class LeaseRoutesTest : public ::testing::TestWithParam<const char*>, protected 
   registry::Version version_;
   std::string id_;
 };
-INSTANTIATE_TEST_SUITE_P(Adapters, LeaseRoutesTest, ::testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, LeaseRoutesTest, ::testing::ValuesIn(kBackends), NameOfBackends);
 
 TEST_P(LeaseRoutesTest, WithoutARolloutEveryRobotRunsTheChampion) {
   EXPECT_EQ(Ask("a").body,

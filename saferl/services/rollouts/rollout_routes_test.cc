@@ -33,8 +33,7 @@ class RolloutRoutesTest : public ::testing::TestWithParam<const char*>, protecte
     return HeaderOf(made, "Location");
   }
 };
-INSTANTIATE_TEST_SUITE_P(Adapters, RolloutRoutesTest, ::testing::Values("sqlite", "postgresql"),
-                         [](const auto& kind) { return std::string(kind.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, RolloutRoutesTest, ::testing::ValuesIn(kBackends), NameOfBackends);
 
 TEST_P(RolloutRoutesTest, APackageIsPushedOnceListedShownAndComesBackAsItWas) {
   EXPECT_EQ(Push(2).status, 200) << "the same bytes are the same version";

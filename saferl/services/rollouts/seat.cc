@@ -103,7 +103,7 @@ bool RolloutSeat::Offer(const control::TickModel& model, const control::TickData
 
 /// Robot time since the last tick.
 double RolloutSeat::Passed(int64_t now_ns) {
-  const int64_t passed = last_ns_ == 0 ? 0 : now_ns - last_ns_;
+  const int64_t passed = last_ns_ == 0 ? 0 : Elapsed(last_ns_, now_ns);
   last_ns_ = now_ns;
   return passed > 0 && passed <= kLongestTick_ns ? Seconds(passed) : 0;
 }
