@@ -2,140 +2,25 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <chrono>
-#include <exception>
 #include <optional>
-#include <vector>
 
-#include "saferl/base/clock.h"
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
-#include "saferl/net/request_reader.h"
-#include "saferl/net/stream_queue.h"
+#include "saferl/net/connection_client.h"
 
 namespace saferl::net {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
-                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
-/// Rule of this file: co_await stands alone in its statement. g++ 12 makes wrong code of some loops
-/// and conditions that await.
-template <class T>
-using Task = asio::awaitable<T, Executor>;
-constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};
-
-constexpr int64_t kNever = INT64_MAX;
-constexpr auto kForever = std::chrono::steady_clock::time_point::max();
 constexpr size_t kBufferBytes = 8 << 10, kBodyBufferBytes = 64 << 10;
 constexpr uint64_t kDiscardBytes = 64 << 10;  // of a body that an error makes useless
 constexpr size_t kLingerBytes = 1 << 20;
-constexpr double kLinger_s = 1;
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Work of the pool, shared by the connection that waits and the thread that works.
-struct Job {
-  std::function<void()> work;
-  std::atomic<bool> abandoned{false};
-  bool done = false;  ///< loop's thread
-};
+}  // namespace
 
-/// What a handler answers later.
-struct LateAnswer {
-  Response response;
-  bool done = false;  ///< loop's thread
-};
-
-class Client final : public Connection, public std::enable_shared_from_this<Client> {
- public:
-  Client(ServerCore* server, asio::io_context* loop, Set* set, int fd);
-  ~Client() override;
-  Task<void> Run();
-  void Sweep(int64_t now_ns) override;
-  void Abort() override;
-
- private:
-  enum class Wait : uint8_t { kDone, kTimeout, kFull, kAborted };
-  enum class Quick : uint8_t { kNot, kSent, kUnsent, kWaits };
-  struct LaterOf final : Later {
-    explicit LaterOf(Client* of) : client(of) {}
-    std::function<void(Response)> Take() override;
-    Client* client;
-    std::shared_ptr<LateAnswer> answer;
-  };
-
-  std::string_view unread() const { return {in_.data() + begin_, end_ - begin_}; }
-  void BeginIdle();
-  Quick AnswerNow();
-  const Route* WholeRequest();
-  Task<bool> One();
-  Task<bool> ReadHead(Request* request);
-  Task<bool> ReadBody(const Route* route, bool discard);
-  void Compose(const Request& request, const Route* route, Response response, bool close);
-  Task<bool> Answer(const Request& request, const Route* route, Response response, bool close);
-  Task<bool> FinishAnswer(const Request* request);
-  Task<bool> Refuse(Request* request, const Route* route, int status, std::string detail);
-  Task<bool> Respond(std::shared_ptr<Request> request, const Route& route, bool close);
-  Task<bool> Await(std::shared_ptr<Request> request, const Route& route,
-                   std::shared_ptr<LateAnswer> late, bool close);
-  Task<Wait> OnPool(const Route& route, std::shared_ptr<Job> job, int64_t deadline_ns);
-  Task<bool> RunStream(std::shared_ptr<Request> request, const Route& route);
-  Task<void> WriteStream();
-  Task<void> ReadStream(std::shared_ptr<Client> self);
-  std::shared_ptr<StreamQueue> MakeStream(const Route& route);
-  Task<bool> IsHttp2();
-  Task<bool> Handshake();
-  Task<bool> Fill();
-  Task<bool> Send(std::string_view bytes);
-  bool WriteNow(std::string_view* bytes);
-  Task<bool> SendRaw(std::string_view bytes);
-  Task<void> Linger();
-  void Tell(const Request& request, const Route* route, int status);
-
-  ServerCore& server_;
-  asio::io_context& loop_;
-  Set& set_;
-  Socket socket_;
-  Timer wake_;  ///< waits for the pool and for stream bytes
-  RequestReader reader_;
-  std::unique_ptr<TlsSession> tls_;
-  std::shared_ptr<Request> request_ = std::make_shared<Request>();
-  std::vector<char> in_;
-  size_t begin_ = 0, end_ = 0;
-  std::string out_, cipher_, plain_, records_;
-  struct {
-    const Route* route = nullptr;
-    int status = 0;
-    bool close = false;
-    std::string_view unsent;          ///< of out_
-  } answer_;                          ///< in out_, of request_ or the one that Answer was given
-  std::shared_ptr<LateAnswer> late_;  ///< of AnswerNow
-  std::string peer_;
-  int64_t read_deadline_ns_ = kNever, write_deadline_ns_ = kNever;
-  int64_t idle_since_ns_ = 0;  ///< 0: in the middle of something
-  uint64_t sent_bytes_ = 0;
-  bool expired_ = false, aborted_ = false;
-  std::shared_ptr<StreamQueue> stream_;
-  bool reading_stream_ = false;
-  int64_t next_ping_ns_ = 0;
-};
-
-int64_t After(double seconds) { return Nanos() + FromSeconds(seconds); }
-
-/// What a task that was spawned ends with: an exception here is a bug, and is said.
-void OnEnd(std::exception_ptr error) {
+void SayException(std::exception_ptr error) {
   if (!error) return;
   try {
     std::rethrow_exception(error);
@@ -302,7 +187,24 @@ Task<void> Client::Run() {
       co_return;
     }
   }
-  for (bool more = true; more;) {
+  co_await Requests(true);
+}
+
+Task<void> Client::Resume(Handover from) {
+  const auto self = shared_from_this();
+  moved_ = true;
+  tls_ = std::move(from.tls);
+  reader_ = std::move(from.reader);
+  request_ = std::move(from.request);
+  in_.resize(std::max(in_.size(), from.unread.size()));
+  end_ = from.unread.copy(in_.data(), from.unread.size());
+  idle_since_ns_ = 0;
+  const bool more = co_await Serve(request_, *from.route, from.close);
+  co_await Requests(more);
+}
+
+Task<void> Client::Requests(bool more) {
+  while (more) {
     if (tls_ == nullptr) {
       if (unread().empty()) {
         BeginIdle();
@@ -424,14 +326,36 @@ Task<bool> Client::One() {
   bool close = !reader_.head().keep_alive || reader_.state() != RequestReader::State::kDone;
   if (!early) early = server_.dispatcher.Body(*route, &reader_.body(), request.get());
   if (early) co_return co_await Answer(*request, route, std::move(*early), close);
-  if (route->later) {
-    LaterOf later(this);
-    early = server_.dispatcher.Call(*route, *request, &later);
-    if (early) co_return co_await Answer(*request, route, std::move(*early), close);
-    co_return co_await Await(request, *route, std::move(later.answer), close);
+  if (route->run == Run::kControl && !moved_) {
+    HandOver(*route, close);
+    co_return false;
   }
-  if (route->handler) co_return co_await Respond(request, *route, close);
-  co_return co_await RunStream(request, *route);
+  co_return co_await Serve(request, *route, close);
+}
+
+Task<bool> Client::Serve(std::shared_ptr<Request> request, const Route& route, bool close) {
+  if (route.later) {
+    LaterOf later(this);
+    std::optional<Response> answer = server_.dispatcher.Call(route, *request, &later);
+    if (answer) co_return co_await Answer(*request, &route, std::move(*answer), close);
+    co_return co_await Await(request, route, std::move(later.answer), close);
+  }
+  if (route.handler) co_return co_await Respond(request, route, close);
+  co_return co_await RunStream(request, route);
+}
+
+/// Robots' connections go on on a loop of their own, where nobody's requests lie before theirs.
+void Client::HandOver(const Route& route, bool close) {
+  error_code error;
+  const int fd = socket_.release(error);
+  if (error) return;
+  server_.to_control({.fd = fd,
+                      .tls = std::move(tls_),
+                      .reader = std::move(reader_),
+                      .request = request_,
+                      .route = &route,
+                      .close = close,
+                      .unread = std::string(unread())});
 }
 
 Task<bool> Client::ReadHead(Request* request) {
@@ -491,89 +415,6 @@ Task<bool> Client::Refuse(Request* request, const Route* route, int status, std:
   co_return co_await Answer(*request, route, std::move(response), true);
 }
 
-Task<bool> Client::Respond(std::shared_ptr<Request> request, const Route& route, bool close) {
-  if (route.run == Run::kInline) {
-    co_return co_await Answer(*request, &route, server_.dispatcher.Call(route, *request), close);
-  }
-  auto response = std::make_shared<Response>();
-  auto job = std::make_shared<Job>();
-  job->work = [this, self = shared_from_this(), request, response, &route] {
-    *response = server_.dispatcher.Call(route, *request);
-  };
-  const Wait wait = co_await OnPool(route, job, request->deadline_ns);
-  switch (wait) {
-    case Wait::kDone:
-      co_return co_await Answer(*request, &route, std::move(*response), close);
-    case Wait::kFull:
-      co_return co_await Answer(
-          *request, &route,
-          server_.dispatcher.Error(*request, 503, "the server is busy; try again later"), close);
-    case Wait::kTimeout:
-      request_ = std::make_shared<Request>();  // the handler may still read the old one
-      co_return co_await Answer(
-          *request, &route,
-          server_.dispatcher.Error(*request, 504, "the server took too long and gave up"), close);
-    case Wait::kAborted:
-      co_return false;
-  }
-  co_return false;
-}
-
-std::function<void(Response)> Client::LaterOf::Take() {
-  answer = std::make_shared<LateAnswer>();
-  return [self = client->shared_from_this(), late = answer](Response response) mutable {
-    late->response = std::move(response);
-    // The connection is let go on its own thread.
-    asio::io_context& loop = self->loop_;
-    asio::post(loop, [self = std::move(self), late = std::move(late)] {
-      late->done = true;
-      self->wake_.cancel();
-    });
-  };
-}
-
-Task<bool> Client::Await(std::shared_ptr<Request> request, const Route& route,
-                         std::shared_ptr<LateAnswer> late, bool close) {
-  wake_.expires_at(
-      std::chrono::steady_clock::time_point(std::chrono::nanoseconds(request->deadline_ns)));
-  while (!late->done && !aborted_) {
-    auto [error] = co_await wake_.async_wait(kResult);
-    if (!error) break;
-  }
-  if (!late->done && aborted_) co_return false;
-  Response response =
-      late->done ? std::move(late->response)
-                 : server_.dispatcher.Error(*request, 504, "the server took too long and gave up");
-  co_return co_await Answer(*request, &route, std::move(response), close);
-}
-
-Task<Client::Wait> Client::OnPool(const Route& route, std::shared_ptr<Job> job,
-                                  int64_t deadline_ns) {
-  const bool control = route.run == Run::kControl;
-  WorkerPool& pool = control ? *server_.control : *server_.pool;
-  const bool taken = pool.TrySubmit([this, self = shared_from_this(), job]() mutable {
-    if (!job->abandoned) job->work();
-    job->work = nullptr;
-    // The connection is let go on its own thread.
-    asio::post(loop_, [self = std::move(self), job = std::move(job)] {
-      job->done = true;
-      self->wake_.cancel();
-    });
-  });
-  if (!taken) {
-    ++(control ? server_.tally.control_full : server_.tally.pool_full);
-    co_return Wait::kFull;
-  }
-  wake_.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)));
-  while (!job->done && !aborted_) {
-    auto [error] = co_await wake_.async_wait(kResult);
-    if (!error) break;
-  }
-  if (job->done) co_return Wait::kDone;
-  job->abandoned = true;
-  co_return aborted_ ? Wait::kAborted : Wait::kTimeout;
-}
-
 /// The answer's bytes into out_.
 void Client::Compose(const Request& request, const Route* route, Response response, bool close) {
   answer_ = {
@@ -614,127 +455,6 @@ void Client::Tell(const Request& request, const Route* route, int status) {
                     .duration_ns = Nanos() - request.received_ns});
 }
 
-// ---------------------------------------------------------------- streams
-
-Task<bool> Client::RunStream(std::shared_ptr<Request> request, const Route& route) {
-  if (route.websocket) {
-    if (const auto error = CheckUpgrade(*request)) {
-      Response response = server_.dispatcher.Error(*request, error->status, error->detail);
-      if (error->status == 426) {
-        response.headers.Set("Upgrade", "websocket");
-        response.headers.Set("Sec-WebSocket-Version", "13");
-      }
-      co_return co_await Answer(*request, &route, std::move(response), true);
-    }
-  }
-  stream_ = MakeStream(route);
-  auto job = std::make_shared<Job>();
-  job->work = [this, self = shared_from_this(), stream = stream_, request, &route] {
-    server_.dispatcher.Open(route, stream, *request);
-  };
-  Wait opened = Wait::kDone;
-  if (route.run == Run::kInline) {
-    job->work();
-  } else {
-    opened = co_await OnPool(route, job, request->deadline_ns);
-  }
-  if (opened != Wait::kDone) {
-    stream_->Detach();
-    stream_.reset();
-    if (opened == Wait::kAborted) co_return false;
-    Response busy = server_.dispatcher.Error(*request, opened == Wait::kFull ? 503 : 504,
-                                             "the server is busy; try again later");
-    co_return co_await Answer(*request, &route, std::move(busy), true);
-  }
-  const std::string head = stream_->Head(*request);
-  const bool sent = co_await Send(head);
-  if (sent) {
-    next_ping_ns_ = After(server_.options.stream_ping_s);
-    reading_stream_ = true;
-    asio::co_spawn(loop_, ReadStream(shared_from_this()), OnEnd);
-    co_await WriteStream();
-  }
-  stream_->Detach();
-  error_code ignored;
-  socket_.close(ignored);
-  wake_.expires_at(kForever);
-  while (reading_stream_) co_await wake_.async_wait(kResult);
-  if (stream_->on_close) stream_->on_close();
-  stream_->on_message = nullptr;
-  stream_->on_close = nullptr;
-  Tell(*request, &route, route.websocket ? 101 : 200);
-  stream_.reset();
-  co_return false;
-}
-
-std::shared_ptr<StreamQueue> Client::MakeStream(const Route& route) {
-  const auto wake = [weak = weak_from_this(), loop = &loop_] {
-    asio::post(*loop, [weak] {
-      const auto self = weak.lock();
-      if (self == nullptr) return;
-      error_code ignored;
-      if (self->stream_ != nullptr && self->stream_->overflowed()) self->socket_.close(ignored);
-      self->wake_.cancel();
-    });
-  };
-  const auto kind = route.websocket                     ? StreamQueue::Kind::kWebSocket
-                    : reader_.head().minor_version == 1 ? StreamQueue::Kind::kChunkedEvents
-                                                        : StreamQueue::Kind::kEvents;
-  return std::make_shared<StreamQueue>(
-      kind,
-      StreamQueue::Limits{.queued_bytes = server_.options.max_stream_queue_bytes,
-                          .message_bytes = route.max_body_bytes},
-      wake);
-}
-
-/// Sends what the queue holds until it is closed and empty, or the peer is gone.
-Task<void> Client::WriteStream() {
-  std::string bytes;
-  while (!aborted_ && stream_->Take(&bytes)) {
-    if (!bytes.empty()) {
-      const bool sent = co_await Send(bytes);
-      if (!sent) co_return;
-      continue;
-    }
-    if (!reading_stream_) break;
-    wake_.expires_at(kForever);
-    co_await wake_.async_wait(kResult);
-  }
-  if (aborted_ || stream_->overflowed()) co_return;
-  bytes = stream_->End(server_.draining ? close_code::kGoingAway : close_code::kNormal);
-  if (!bytes.empty()) {
-    const bool sent = co_await Send(bytes);
-    if (!sent) co_return;
-  }
-  // The peer's turn to close; what it still says is read by ReadStream and thrown away.
-  error_code ignored;
-  if (!stream_->is_websocket()) socket_.shutdown(Socket::shutdown_send, ignored);
-  wake_.expires_after(std::chrono::milliseconds(static_cast<int>(kLinger_s * 1000)));
-  while (reading_stream_ && !aborted_) {
-    auto [error] = co_await wake_.async_wait(kResult);
-    if (!error) break;
-  }
-}
-
-Task<void> Client::ReadStream(std::shared_ptr<Client> self) {
-  while (true) {
-    std::string_view bytes = unread();
-    const bool open = stream_->Receive(&bytes);
-    begin_ = end_ - bytes.size();
-    if (!open) {
-      if (stream_->malformed()) ++server_.tally.malformed;
-      break;
-    }
-    if (stream_->is_websocket()) read_deadline_ns_ = After(server_.options.idle_timeout_s);
-    const bool filled = co_await Fill();
-    if (!filled) break;
-  }
-  read_deadline_ns_ = kNever;
-  reading_stream_ = false;
-  stream_->Close();
-  self->wake_.cancel();
-}
-
 // ---------------------------------------------------------------- time, drain, abort
 
 void Client::Sweep(int64_t now_ns) {
@@ -766,11 +486,15 @@ void Client::Abort() {
   wake_.cancel();
 }
 
-}  // namespace
-
 void Connection::Create(ServerCore* core, asio::io_context* loop, Set* set, int fd) {
   const auto client = std::make_shared<Client>(core, loop, set, fd);
-  asio::co_spawn(*loop, client->Run(), OnEnd);
+  asio::co_spawn(*loop, client->Run(), SayException);
+}
+
+void Connection::Adopt(ServerCore* core, asio::io_context* loop, Set* set, Handover from) {
+  const auto client = std::make_shared<Client>(core, loop, set, from.fd);
+  if (core->aborting) return client->Abort();
+  asio::co_spawn(*loop, client->Resume(std::move(from)), SayException);
 }
 
 }  // namespace saferl::net

@@ -1,5 +1,6 @@
 #include "saferl/net/http_server.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <algorithm>
@@ -42,6 +43,7 @@ constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};
 constexpr auto kSweep = std::chrono::milliseconds(50);
 constexpr auto kAcceptPause = std::chrono::milliseconds(50);
 constexpr double kStop_s = 5;
+constexpr int kControlNice = -10;
 constexpr std::string_view kTooMany =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
@@ -55,6 +57,13 @@ struct Loop {
   bool sweeping = false;
   std::thread thread;
 };
+
+/// The calling thread comes before the process' others, where the system lets it: its commands are
+/// worth more than anybody's inference. Without the right to it (CAP_SYS_NICE, RLIMIT_NICE) it stays
+/// as it is.
+void ComeFirst() {
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kControlNice);
+}
 
 /// What a task that was spawned ends with: an exception here is a bug, and is said.
 void OnEnd(std::exception_ptr error) {
@@ -84,6 +93,7 @@ class Server final : public HttpServer {
   ServerCounters counters() const override;
 
  private:
+  void AddControl();
   Task<void> Accept();
   void Begin(Socket socket, Loop* loop);
   void StartSweep(Loop* loop);
@@ -98,7 +108,8 @@ class Server final : public HttpServer {
   std::atomic<uint64_t> open_{0};
   std::mutex mutex_;
   std::condition_variable empty_;
-  std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<std::unique_ptr<Loop>> loops_;  ///< the last one is the control loop, if there is one
+  size_t accepting_ = 0;                      ///< loops that get new connections
   std::optional<Acceptor> acceptor_;
   size_t next_loop_ = 0;
 };
@@ -137,22 +148,40 @@ Status Server::Open() {
   port_ = acceptor_->local_endpoint().port();
   core_.pool = std::make_unique<WorkerPool>(std::max(1, core_.options.pool_threads),
                                             core_.options.pool_queue);
+  accepting_ = loops_.size();
   const auto& routes = core_.dispatcher.router().routes();
-  if (std::any_of(routes.begin(), routes.end(),
-                  [](const auto& route) { return route->run == Run::kControl; }))
-    core_.control = std::make_unique<WorkerPool>(std::max(1, core_.options.control_threads),
-                                                 core_.options.control_queue);
+  const bool control = std::any_of(routes.begin(), routes.end(), [](const auto& route) {
+    return route->run == Run::kControl;
+  });
+  if (control) AddControl();
   asio::co_spawn(loops_[0]->context, Accept(), OnEnd);
-  for (auto& loop : loops_) {
-    loop->thread = std::thread([context = &loop->context] { context->run(); });
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    loops_[i]->thread = std::thread([context = &loops_[i]->context, first = i >= accepting_] {
+      if (first) ComeFirst();
+      context->run();
+    });
   }
   return absl::OkStatus();
+}
+
+/// A loop and threads for robots, which nobody else's work can fill.
+void Server::AddControl() {
+  core_.control = std::make_unique<WorkerPool>(std::max(1, core_.options.control_threads),
+                                               core_.options.control_queue, ComeFirst);
+  loops_.push_back(std::make_unique<Loop>());
+  core_.to_control = [this, loop = loops_.back().get()](Handover from) {
+    ++open_;  // the one that hands over ends by itself
+    asio::post(loop->context, [this, loop, from = std::move(from)]() mutable {
+      Connection::Adopt(&core_, &loop->context, &loop->connections, std::move(from));
+      StartSweep(loop);
+    });
+  };
 }
 
 Task<void> Server::Accept() {
   Timer pause(loops_[0]->context);
   while (true) {
-    Loop* loop = loops_[next_loop_++ % loops_.size()].get();
+    Loop* loop = loops_[next_loop_++ % accepting_].get();
     Socket socket(loop->context);
     auto [error] = co_await acceptor_->async_accept(socket, kResult);
     if (error == asio::error::operation_aborted || !acceptor_->is_open()) co_return;
@@ -218,7 +247,7 @@ void Server::CloseAcceptor() {
   asio::post(loops_[0]->context, [&] {
     error_code error;
     while (acceptor_->is_open() && !error) {
-      Loop* loop = loops_[next_loop_++ % loops_.size()].get();
+      Loop* loop = loops_[next_loop_++ % accepting_].get();
       Socket socket(loop->context);
       acceptor_->accept(socket, error);
       if (!error) Begin(std::move(socket), loop);
@@ -230,6 +259,7 @@ void Server::CloseAcceptor() {
 }
 
 void Server::AbortAll() {
+  core_.aborting = true;
   for (auto& loop : loops_) {
     asio::post(loop->context, [on = loop.get()] {
       for (Connection* connection : on->connections) connection->Abort();
@@ -252,7 +282,7 @@ void Server::Stop() {
   AbortAll();
   core_.pool->Stop();  // its last jobs post to the loops
   if (core_.control != nullptr) core_.control->Stop();
-  WaitUntilEmpty(5);
+  WaitUntilEmpty(kStop_s);
   for (auto& loop : loops_) loop->work.reset();
   for (auto& loop : loops_) loop->context.stop();
   for (auto& loop : loops_) loop->thread.join();

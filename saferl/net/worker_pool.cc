@@ -4,8 +4,9 @@
 
 namespace saferl::net {
 
-WorkerPool::WorkerPool(int threads, int queue) : queue_(static_cast<size_t>(queue)) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+WorkerPool::WorkerPool(int threads, int queue, void (*begin)())
+    : queue_(static_cast<size_t>(queue)) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this, begin] { Run(begin); });
 }
 
 void WorkerPool::Stop() {
@@ -30,7 +31,8 @@ bool WorkerPool::TrySubmit(std::function<void()> job) {
   return true;
 }
 
-void WorkerPool::Run() {
+void WorkerPool::Run(void (*begin)()) {
+  if (begin != nullptr) begin();
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_;

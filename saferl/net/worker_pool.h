@@ -13,7 +13,8 @@ namespace saferl::net {
 
 class WorkerPool {
  public:
-  WorkerPool(int threads, int queue);
+  /// `begin`: called first on each thread.
+  WorkerPool(int threads, int queue, void (*begin)() = nullptr);
   ~WorkerPool() { Stop(); }
   /// Takes no more, runs what waits, then ends its threads.
   void Stop();
@@ -21,7 +22,7 @@ class WorkerPool {
   bool TrySubmit(std::function<void()> job);
 
  private:
-  void Run();
+  void Run(void (*begin)());
 
   const size_t queue_;
   std::mutex mutex_;

@@ -242,6 +242,7 @@ void AddStreamRoute(const StreamParts& parts, net::Router* router) {
   route.tag = "decisions";
   route.query = StreamFields();
   route.max_body_bytes = kMaxMessage;
+  route.run = net::Run::kControl;
   route.websocket = [parts](const std::shared_ptr<net::Stream>& stream,
                             const net::Request& request) { Open(parts, stream, request); };
   router->Add(std::move(route));

@@ -230,16 +230,18 @@ void Engine::Enter(std::unique_ptr<Job> job) {
     mine.queued_ns = Nanos();
     const bool bounded = mine.deadline_ns != INT64_MAX;
     handed = computing_ < options_.slots;
-    int64_t ahead = 0;  // with a free slot it is tried, which also corrects a cost that is wrong
+    int64_t need = 0;  // with a free slot it is tried, which also corrects a cost that is wrong
     if (bounded && !handed) {
-      ahead = 2 * mine.cost_ns;  // of what computes now nothing is known; take it for the same
+      int64_t ahead = mine.cost_ns;  // of what computes now nothing is known; take it for the same
       for (const std::unique_ptr<Job>& other : queue_) {
         if (Before()(job, other)) break;
         ahead += other->cost_ns / options_.slots;
       }
-      ahead += ahead / 4;
+      // Twice: what waits long enough to be late just so is late as often as not, and a queue that
+      // is half as long keeps the slots as busy.
+      need = mine.cost_ns + 2 * ahead;
     }
-    if (bounded && mine.queued_ns + ahead > mine.deadline_ns) {
+    if (bounded && mine.queued_ns + need > mine.deadline_ns) {
       refused = std::move(job);
       why = TooLate("the work before this request, and its own, take longer");
       handed = false;

@@ -10,14 +10,16 @@
 // takes up to `batch` of one model that wait already, as long as they are cheap together.
 // Parameters: `priority` 1 is first, 0 or none stands for kDefaultPriority; `timeout` [us] from the
 // request's first byte sets the deadline, the transport's own deadline may only shorten it.
-// Admission: a request whose deadline has passed, or cannot be met with a fifth of the time to
-// spare by what is measured of the work before it, is refused at once (kDeadlineExceeded: 504);
-// with a full queue the last in order is refused (kResourceExhausted: 429), be it the new one or
-// one that waits. Sequences: `sequence_id` (number or text; 0 and "" mean none), `sequence_start`,
-// `sequence_end`. A sequence stays on the version that it began with, also over a reload or unload,
-// until its end or `sequence_idle_s` without a request. A lost sequence is refused
-// (kInvalidArgument), never silently begun anew. Threads: any. RT: no. Source: Triton's scheduling
-// and stateful-model documents, for names and units.
+// Admission: a request whose deadline has passed, or cannot be met by what is measured of its own
+// cost and twice that of the work before it, is refused at once (kDeadlineExceeded: 504); with a
+// full queue the last in order is refused (kResourceExhausted: 429), be it the new one or one that
+// waits.
+// Sequences: `sequence_id` (number or text; 0 and "" mean none), `sequence_start`, `sequence_end`.
+// A sequence stays on the version that it began with, also over a reload or unload, until its end
+// or `sequence_idle_s` without a request. A lost sequence is refused (kInvalidArgument), never
+// silently begun anew.
+// Threads: any. RT: no.
+// Source: Triton's scheduling and stateful-model documents, for names and units.
 
 #include <condition_variable>
 #include <functional>
