@@ -33,7 +33,11 @@ class WsClientTest : public testing::Test {
         open->SendBinary(message);
       };
     };
+    Route robot = echo;
+    robot.pattern = robot.operation_id = "/robot";
+    robot.run = net::Run::kControl;
     router_.Add(std::move(echo));
+    router_.Add(std::move(robot));
     Route plain;
     plain.pattern = "/plain";
     plain.operation_id = "plain";
@@ -122,6 +126,12 @@ TEST_F(WsClientTest, TlsKnowsItsServer) {
   bool binary = false;
   EXPECT_TRUE((*client)->Next(Soon(), &message, &binary).value_or(false));
   EXPECT_EQ(message, "hello");
+  to.url = To("wss", "/robot").url;  // the session moves to the control loop
+  client = WsClient::Connect(to);
+  ASSERT_TRUE(client.ok()) << client.status();
+  ASSERT_TRUE((*client)->Send("hello robot").ok());
+  EXPECT_TRUE((*client)->Next(Soon(), &message, &binary).value_or(false));
+  EXPECT_EQ(message, "hello robot");
   to.ca_file = folder + "/other.pem";
   EXPECT_THAT(WsClient::Connect(to).status().message(), HasSubstr("certificate"));
   to.ca_file = folder + "/missing.pem";

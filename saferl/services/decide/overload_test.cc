@@ -35,10 +35,11 @@ class OverloadTest : public testing::TestWithParam<const char*> {
   }
 
   struct Goodput {
-    int asked = 0, decided = 0;
+    int asked = 0, decided = 0, stopped = 0;
     double worst_s = 0;
   };
-  /// Two robots at 20 Hz each, for a while; each keeps its connection.
+  /// Two robots at 20 Hz each, for a while; each keeps its connection. With its last request the
+  /// person presses stop: `stopped` counts the decisions that obeyed.
   Goodput Drive(const std::string& prefix, int ticks) {
     Goodput sum;
     std::mutex mutex;
@@ -52,12 +53,19 @@ class OverloadTest : public testing::TestWithParam<const char*> {
           net::ClientRequest request;
           request.method = net::Method::kPost;
           request.url = Cat("http://127.0.0.1:", app_->inference_port(), "/inference");
-          request.body = EncodeDecideRequest(*robot_, id, workload.Next());
+          control::TickInput input = workload.Next();
+          input.human.stop = i + 1 == ticks;
+          request.body = EncodeDecideRequest(*robot_, id, input);
           const auto answer = client.Send(request);
           const double took = 1e-9 * static_cast<double>(Nanos() - start);
           const std::lock_guard lock(mutex);
           ++sum.asked;
-          sum.decided += answer.ok() && answer->status == 200 ? 1 : 0;
+          const bool decided = answer.ok() && answer->status == 200;
+          sum.decided += decided ? 1 : 0;
+          sum.stopped += decided && input.human.stop &&
+                                 answer->body.find(R"("reason":"stop_requested")") != std::string::npos
+                             ? 1
+                             : 0;
           sum.worst_s = std::max(sum.worst_s, took);
           std::this_thread::sleep_for(std::chrono::milliseconds(50));
         }
@@ -102,6 +110,7 @@ TEST_P(OverloadTest, RobotsAreAnsweredWhileACrowdAsksForAllElse) {
   end = true;
   for (std::thread& thread : flood) thread.join();
   EXPECT_GE(beside.decided, kGoodput * beside.asked) << "worst " << beside.worst_s << " s";
+  EXPECT_EQ(beside.stopped, 2);
   EXPECT_GT(answered + refused, 10 * beside.asked) << "that was no load";
   EXPECT_GT(refused, 0) << "what is too much is refused, not kept";
   EXPECT_EQ(StatusOf("/api/v1/decisions?limit=1"), 200) << "all is well again";
@@ -116,17 +125,37 @@ TEST_P(OverloadTest, SlowClientsHoldNothingThatRobotsNeed) {
   }
   const Goodput beside = Drive("slow", 10);
   EXPECT_GE(beside.decided, kGoodput * beside.asked);
+  EXPECT_EQ(beside.stopped, 2);
+}
+
+TEST_P(OverloadTest, ReadersThatNeverReadHoldNothingThatRobotsNeed) {
+  // What they ask for fills their sockets; the rest waits in the server until it gives them up.
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+  std::vector<net::RawSocket> deaf;
+  for (int i = 0; i < 50; ++i) {
+    deaf.emplace_back(app_->inference_port());
+    ASSERT_TRUE(deaf.back().Send(many));
+  }
+  const Goodput beside = Drive("deaf", 10);
+  EXPECT_GE(beside.decided, kGoodput * beside.asked);
+  EXPECT_EQ(beside.stopped, 2);
+  EXPECT_EQ(StatusOf("/health"), 200);
 }
 
 TEST_P(OverloadTest, WithoutFileDescriptorsOpenRobotsGoOnAndNewOnesComeBackAfterwards) {
   net::HttpClient robot;
   control::Workload workload(robot_);
-  const auto tick = [&] {
+  std::string said;
+  const auto tick = [&](bool stop = false) {
     net::ClientRequest request;
     request.method = net::Method::kPost;
     request.url = Cat("http://127.0.0.1:", app_->inference_port(), "/inference");
-    request.body = EncodeDecideRequest(*robot_, "fd", workload.Next());
+    control::TickInput input = workload.Next();
+    input.human.stop = stop;
+    request.body = EncodeDecideRequest(*robot_, "fd", input);
     const auto answer = robot.Send(request);
+    if (answer.ok()) said = answer->body;
     return answer.ok() ? answer->status : 0;
   };
   ASSERT_EQ(tick(), 200);
@@ -139,6 +168,8 @@ TEST_P(OverloadTest, WithoutFileDescriptorsOpenRobotsGoOnAndNewOnesComeBackAfter
   const rlimit few{.rlim_cur = static_cast<rlim_t>(open), .rlim_max = before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(tick(), 200) << "its connection is open";
+  EXPECT_EQ(tick(true), 200);
+  EXPECT_THAT(said, testing::HasSubstr(R"("reason":"stop_requested")"));
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   crowd.clear();
   EXPECT_EQ(StatusOf("/health"), 200) << "a new connection";
