@@ -1,6 +1,6 @@
 // The gRPC and inference servers of bench/inference_yardstick and bench/overload.
 //
-//   inference_yardstick_server saferl       the inference service as `saferl up` runs it, on models
+//   inference_yardstick_server saferl [FOLDER]   the inference service as `saferl up` runs it, on models
 //                                           "tiny" of 48-64-64-8 and "wide" of seven layers of
 //                                           256; HTTP and gRPC on one port
 //   inference_yardstick_server grpc_echo    the smallest honest grpc++ server: a unary method on
@@ -75,10 +75,8 @@ saferl::Status WriteModel(const std::string& folder, const std::string& name,
   return saferl::WriteFileAtomic(saferl::Cat(folder, "/models/", name, "/1.policy"), *package);
 }
 
-int RunSaferl() {
+int RunSaferl(const std::string& folder) {
   using namespace saferl::services;  // NOLINT(google-build-using-namespace): a program of one page
-  const std::string folder =
-      std::filesystem::temp_directory_path() / saferl::Cat("saferl_yardstick_", ::getpid());
   int code = 3;
   constexpr std::array<int, 2> kTiny = {64, 64};
   constexpr std::array<int, 7> kWide = {256, 256, 256, 256, 256, 256, 256};
@@ -96,16 +94,22 @@ int RunSaferl() {
     }
   }
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::filesystem::remove_all(folder);
   return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view kind = argc == 2 ? argv[1] : "";
-  if (kind == "saferl") return RunSaferl();
-  if (kind == "grpc_echo") return RunGrpcEcho();
-  std::fprintf(stderr, "usage: %s saferl|grpc_echo\n", argv[0]);
+  const std::string_view kind = argc >= 2 ? argv[1] : "";
+  if (kind == "grpc_echo" && argc == 2) return RunGrpcEcho();
+  if (kind == "saferl" && argc == 3) return RunSaferl(argv[2]);
+  if (kind == "saferl" && argc == 2) {
+    const std::string folder =
+        std::filesystem::temp_directory_path() / saferl::Cat("saferl_yardstick_", ::getpid());
+    const int code = RunSaferl(folder);
+    std::filesystem::remove_all(folder);
+    return code;
+  }
+  std::fprintf(stderr, "usage: %s saferl [FOLDER] | grpc_echo\n", argv[0]);
   return 2;
 }

@@ -1,6 +1,5 @@
 #include "saferl/net/http_server.h"
 
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <algorithm>
@@ -43,7 +42,6 @@ constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};
 constexpr auto kSweep = std::chrono::milliseconds(50);
 constexpr auto kAcceptPause = std::chrono::milliseconds(50);
 constexpr double kStop_s = 5;
-constexpr int kControlNice = -10;
 constexpr std::string_view kTooMany =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
@@ -57,13 +55,6 @@ struct Loop {
   bool sweeping = false;
   std::thread thread;
 };
-
-/// The calling thread comes before the process' others, where the system lets it: its commands are
-/// worth more than anybody's inference. Without the right to it (CAP_SYS_NICE, RLIMIT_NICE) it stays
-/// as it is.
-void ComeFirst() {
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kControlNice);
-}
 
 /// What a task that was spawned ends with: an exception here is a bug, and is said.
 void OnEnd(std::exception_ptr error) {

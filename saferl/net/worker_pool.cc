@@ -1,8 +1,16 @@
 #include "saferl/net/worker_pool.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace saferl::net {
+
+void ComeFirst() {
+  constexpr int kControlNice = -10;
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kControlNice);
+}
 
 WorkerPool::WorkerPool(int threads, int queue, void (*begin)())
     : queue_(static_cast<size_t>(queue)) {

@@ -11,6 +11,11 @@
 
 namespace saferl::net {
 
+/// The calling thread comes before the process' others, where the system lets it: robots' commands
+/// are worth more than anybody's inference. Without the right to it (CAP_SYS_NICE, RLIMIT_NICE) it
+/// stays as it is.
+void ComeFirst();
+
 class WorkerPool {
  public:
   /// `begin`: called first on each thread.

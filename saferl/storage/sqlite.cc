@@ -31,6 +31,7 @@ namespace saferl::storage {
 namespace {
 
 constexpr size_t kMaxBatch = 256;              ///< transactions that share a commit
+constexpr int64_t kCheckpointPause_ns = 1'000'000'000;
 constexpr int64_t kCheckpointPages = 1000;     ///< 4 MB of log: copy it into the file
 constexpr int64_t kTruncatePages = 16 * 1024;  ///< 64 MB: readers kept it from starting over
 
@@ -268,10 +269,19 @@ class Sqlite final : public Database {
         "start the program again");
   }
 
+  /// One that fails (a full disk) is said once and tried again every kCheckpointPause: the log holds
+  /// what was committed meanwhile.
   void Checkpoint() {
+    if (Nanos() < next_checkpoint_ns_) return;
     const Status done = writer_->Checkpoint(writer_->log_pages() >= kTruncatePages);
-    if (!done.ok()) {
-      Log(LogLevel::kWarning, "database: checkpoint failed", {{"error", done.ToString()}});
+    next_checkpoint_ns_ = done.ok() ? 0 : Nanos() + kCheckpointPause_ns;
+    if (done.ok() == !checkpoint_failed_) return;
+    checkpoint_failed_ = !done.ok();
+    if (done.ok()) {
+      Log(LogLevel::kInfo, "database: checkpoints work again", {});
+    } else {
+      Log(LogLevel::kWarning, "database: checkpoint failed; it is tried again every second",
+          {{"error", done.ToString()}});
     }
   }
 
@@ -283,6 +293,8 @@ class Sqlite final : public Database {
   std::condition_variable queued_;
   std::deque<Pending*> queue_;
   bool stopping_ = false;
+  bool checkpoint_failed_ = false;  ///< of the thread alone, as the next
+  int64_t next_checkpoint_ns_ = 0;
   std::thread thread_;
 };
 

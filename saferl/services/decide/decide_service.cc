@@ -28,7 +28,7 @@ DecideService::DecideService(DecideOptions options, const ModelHost* models,
       watches_(options_.watches),
       sessions_(options_.sessions, models),
       stream_metrics_(*metrics),
-      stream_pool_(options_.stream_threads, options_.stream_queue) {}
+      stream_pool_(options_.stream_threads, options_.stream_queue, net::ComeFirst) {}
 
 StatusOr<std::unique_ptr<DecideService>> DecideService::Open(DecideOptions options,
                                                              const ModelHost* models,
