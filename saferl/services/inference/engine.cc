@@ -219,47 +219,47 @@ bool Engine::TakeSlot() {
   return true;
 }
 
-void Engine::Enter(std::unique_ptr<Job> job) {
+/// What waits before a job of this rank, with what computes now; 0 while a slot is free: then it is
+/// tried, which also corrects a cost that is wrong.
+int64_t Engine::Ahead(const std::unique_ptr<Job>& job) const {
+  if (computing_ < options_.slots) return 0;
+  int64_t ahead = job->cost_ns;  // of what computes now nothing is known: take it for the same
+  for (const std::unique_ptr<Job>& other : queue_) {
+    if (Before()(job, other)) break;
+    ahead += other->cost_ns / options_.slots;
+  }
+  return ahead;
+}
+
+Status Engine::Enter(std::unique_ptr<Job> job, const std::function<Done()>& done) {
   std::unique_ptr<Job> refused;
-  Status why;
   bool handed = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    Job& mine = *job;
-    mine.arrival = ++arrivals_;
-    mine.queued_ns = Nanos();
-    const bool bounded = mine.deadline_ns != INT64_MAX;
+    job->arrival = ++arrivals_;
+    job->queued_ns = Nanos();
+    // Twice: what may wait until it is just in time is late as often as not, and a queue of half
+    // that length keeps the slots as busy.
+    const int64_t ahead = job->deadline_ns == INT64_MAX ? 0 : Ahead(job);
+    if (ahead > 0 && job->queued_ns + job->cost_ns + 2 * ahead > job->deadline_ns)
+      return TooLate("the work before this request, and its own, take longer");
     handed = computing_ < options_.slots;
-    int64_t need = 0;  // with a free slot it is tried, which also corrects a cost that is wrong
-    if (bounded && !handed) {
-      int64_t ahead = mine.cost_ns;  // of what computes now nothing is known; take it for the same
-      for (const std::unique_ptr<Job>& other : queue_) {
-        if (Before()(job, other)) break;
-        ahead += other->cost_ns / options_.slots;
-      }
-      // Twice: what waits long enough to be late just so is late as often as not, and a queue that
-      // is half as long keeps the slots as busy.
-      need = mine.cost_ns + 2 * ahead;
-    }
-    if (bounded && mine.queued_ns + need > mine.deadline_ns) {
-      refused = std::move(job);
-      why = TooLate("the work before this request, and its own, take longer");
-      handed = false;
-    } else {
-      mine.model->metrics->queue_depth.Add(1);
-      queue_.insert(std::move(job));
-      if (handed) {
-        ++computing_;
-        ++handed_;
-      } else if (static_cast<int>(queue_.size()) > options_.max_queue) {
-        refused = std::move(queue_.extract(std::prev(queue_.end())).value());
-        refused->model->metrics->queue_depth.Add(-1);
-        why = QueueFull(options_.max_queue);
-      }
+    const bool full = !handed && static_cast<int>(queue_.size()) >= options_.max_queue;
+    if (full && Before()(*std::prev(queue_.end()), job)) return QueueFull(options_.max_queue);
+    job->done = done();
+    job->model->metrics->queue_depth.Add(1);
+    queue_.insert(std::move(job));
+    if (handed) {
+      ++computing_;
+      ++handed_;
+    } else if (full) {
+      refused = std::move(queue_.extract(std::prev(queue_.end())).value());
+      refused->model->metrics->queue_depth.Add(-1);
     }
   }
   if (handed) wake_.notify_one();
-  if (refused != nullptr) refused->done(std::move(why));
+  if (refused != nullptr) refused->done(QueueFull(options_.max_queue));
+  return absl::OkStatus();
 }
 
 StatusOr<InferResponse> Engine::Answer(Job* job) {
@@ -359,9 +359,9 @@ void Engine::Submit(InferCall call, Done done) {
   } else if (mine.cost_ns <= kCallersNanos && TakeSlot()) {
     done(Answer(&mine));
     Drain(false);
-  } else {
-    mine.done = std::move(done);
-    Enter(std::make_unique<Job>(std::move(mine)));
+  } else if (Status refused = Enter(std::make_unique<Job>(std::move(mine)), [&] { return std::move(done); });
+             !refused.ok()) {
+    done(std::move(refused));
   }
 }
 
@@ -375,8 +375,8 @@ std::optional<StatusOr<InferResponse>> Engine::Try(InferCall call,
     Release();
     return answer;
   }
-  mine.done = later();
-  Enter(std::make_unique<Job>(std::move(mine)));
+  if (Status refused = Enter(std::make_unique<Job>(std::move(mine)), later); !refused.ok())
+    return refused;
   return std::nullopt;
 }
 
@@ -391,11 +391,12 @@ StatusOr<InferResponse> Engine::Run(InferCall call) {
   }
   StatusOr<InferResponse> answer = absl::InternalError("no answer");
   std::binary_semaphore ready(0);
-  mine.done = [&](StatusOr<InferResponse> result) {
-    answer = std::move(result);
-    ready.release();
-  };
-  Enter(std::make_unique<Job>(std::move(mine)));
+  SAFERL_RETURN_IF_ERROR(Enter(std::make_unique<Job>(std::move(mine)), [&]() -> Done {
+    return [&](StatusOr<InferResponse> result) {
+      answer = std::move(result);
+      ready.release();
+    };
+  }));
   ready.acquire();
   return answer;
 }

@@ -106,8 +106,10 @@ class Engine {
                                                             bool end, const InferCall& call);
   void ForgetIdle(int64_t now_ns);
   bool TakeSlot();  ///< a free one, if there is
-  /// Gives the job to a worker, at once or in its turn, or refuses it.
-  void Enter(std::unique_ptr<Job> job);
+  /// Gives the job to a worker, at once or in its turn: `done` is asked for what to call then. Or
+  /// says why not.
+  Status Enter(std::unique_ptr<Job> job, const std::function<Done()>& done);
+  int64_t Ahead(const std::unique_ptr<Job>& job) const;
   StatusOr<InferResponse> Answer(Job* job);
   std::vector<std::unique_ptr<Job>> Next(bool worker);
   void Drain(bool worker);  ///< computes what waits, then lets go of the slot
