@@ -93,6 +93,7 @@ void Dispatcher::Begin(Request* request) {
   request->path.clear();
   request->query.clear();
   request->params.clear();
+  request->route = nullptr;
   request->body.clear();
   request->headers.Clear();
   SetIdentity(request);
@@ -106,6 +107,7 @@ std::optional<Response> Dispatcher::Head(RequestHead* head, Request* request,
   request->path.clear();
   request->query.clear();
   request->params.clear();
+  request->route = nullptr;
   request->body.clear();
   SetIdentity(request);
   if (head->target == "*" && request->method == Method::kOptions) {
