@@ -70,7 +70,7 @@ Status OneOf(const Request& request, const char* field, const std::vector<std::s
 }
 
 Status CheckFilters(const Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
+  SAFERL_RETURN_IF_ERROR(CheckQuery(request));
   SAFERL_RETURN_IF_ERROR(OneOf(request, "status", {"firing", "resolved"}));
   std::vector<std::string> names, severities;
   for (int i = 0; i < static_cast<int>(AlertName::kCount); ++i) {
@@ -161,6 +161,7 @@ void AddAlertRoutes(const Alerts* alerts, net::Router* router) {
       net::Method::kGet, "/api/v1/alerts/{id}", "getAlert", "An alert",
       [alerts](const Request& request) { return Get(alerts, request); }, "alerts");
   get.errors = {404};
+  ListsETag(&get);
   get.response_schema = kItemSchema;
   router->Add(std::move(get));
 }

@@ -38,6 +38,21 @@ StatusOr<std::unique_ptr<Idempotency>> Idempotency::Open(storage::Database* data
   return std::unique_ptr<Idempotency>(new Idempotency(database));
 }
 
+void Idempotency::Once(net::Route* route) {
+  route->headers.push_back({.name = "Idempotency-Key",
+                            .type = "string",
+                            .doc =
+                                "1 to 255 visible ASCII characters, a UUID; the same key again is "
+                                "answered as the first time, for 24 h"});
+  route->answer_headers.push_back({.name = "Idempotency-Replayed",
+                                   .type = "string",
+                                   .doc = "true: the answer of the first request with this key"});
+  route->errors.insert(route->errors.end(), {409, 422});
+  route->handler = [this, handler = std::move(route->handler)](const net::Request& request) {
+    return Run(request, handler);
+  };
+}
+
 Response Idempotency::Again(const net::Request& request, const std::string& key,
                             const std::string& fingerprint) {
   const auto found = database_->Query(
@@ -69,7 +84,7 @@ Response Idempotency::Again(const net::Request& request, const std::string& key,
 
 Response Idempotency::Run(const net::Request& request,
                           const std::function<Response(const net::Request&)>& handler) {
-  const std::string* key = request.headers.Find("Idempotency-Key");
+  const std::string* key = request.Header("Idempotency-Key");
   if (key == nullptr) return handler(request);
   if (!IsKey(*key))
     return Problem(request, 400, "",

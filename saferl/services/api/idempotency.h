@@ -11,7 +11,7 @@
 #include <functional>
 #include <memory>
 
-#include "saferl/net/http.h"
+#include "saferl/net/router.h"
 #include "saferl/storage/database.h"
 
 namespace saferl::services {
@@ -20,6 +20,8 @@ class Idempotency {
  public:
   /// Makes its table. `database` must outlive it.
   static StatusOr<std::unique_ptr<Idempotency>> Open(storage::Database* database);
+  /// Makes a route's handler run at most once per key, and its entry of the document say so.
+  void Once(net::Route* route);
   /// Runs `handler` at most once per key; at once when the request has no key.
   net::Response Run(const net::Request& request,
                     const std::function<net::Response(const net::Request&)>& handler);

@@ -36,8 +36,8 @@ net::Response PageResponse(const std::vector<std::string>& items, std::string_vi
 std::vector<net::FieldSpec> PageFields();
 /// The schema of a page of `item_schema`.
 std::string PageSchema(std::string_view item_schema);
-/// Refuses query fields that the route does not declare: a misspelt filter must not mean "all".
-Status CheckQuery(const net::Request& request, const std::vector<net::FieldSpec>& known);
+/// Refuses query fields that the route does not list: a misspelt filter must not mean "all".
+Status CheckQuery(const net::Request& request);
 
 /// A filter of nanoseconds since 1970; `out` stays where it is not given.
 Status ReadTime(const net::Request& request, const char* field, int64_t* out);

@@ -50,7 +50,7 @@ Status ByName(const Request& request, const char* field, int count, std::optiona
 }
 
 StatusOr<DecisionFilter> ReadFilter(const Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
+  SAFERL_RETURN_IF_ERROR(CheckQuery(request));
   DecisionFilter filter;
   if (const std::string* robot = request.Query("robot")) filter.robot = *robot;
   if (const std::string* session = request.Query("session")) filter.session = *session;
@@ -142,6 +142,7 @@ void AddDecisionRoutes(DecisionStore* store, Sessions* sessions, net::Router* ro
                "A kept decision, and the request that made it",
                [store, sessions](const Request& request) { return Get(store, sessions, request); });
   get.errors = {404};
+  ListsETag(&get);
   get.response_schema = Cat(R"({"type":"object","properties":{"tick":{"type":"integer"},)"
                             R"("at_ns":{"type":"integer"},"decision":)",
                             DecisionSchema(), R"(,"request":)", DecideRequestSchema(), "}}");
@@ -150,6 +151,7 @@ void AddDecisionRoutes(DecisionStore* store, Sessions* sessions, net::Router* ro
       ApiRoute(net::Method::kPost, "/api/v1/decisions/{id}/replay", "replayDecision",
                "Runs the Tick again from its recorded inputs: bit-equal, or where it differs",
                [store](const Request& request) { return Replay(store, request); });
+  replay.request_types = {};
   replay.errors = {404, 409};
   replay.response_schema = kReplaySchema;
   router->Add(std::move(replay));

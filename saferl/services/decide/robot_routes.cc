@@ -64,8 +64,7 @@ class Robots {
       : database_(database), sessions_(sessions) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request, PageFields()); !known.ok())
-      return Problem(request, known);
+    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
     const StatusOr<Page> page = ReadPage(request, 1);
     if (!page.ok()) return Problem(request, page.status());
     const auto found = database_->Query(
@@ -196,29 +195,33 @@ Status AddRobotRoutes(storage::Database* database, Sessions* sessions, Idempoten
   list.query = PageFields();
   list.response_schema = PageSchema(kRobotSchema);
   router->Add(std::move(list));
-  net::Route create = ApiRoute(
-      net::Method::kPost, std::string(kPath), "createRobot", "Makes a robot known",
-      [robots, idempotency](const Request& request) {
-        return idempotency->Run(request, [&](const Request& r) { return robots->Create(r); });
-      });
+  net::Route create =
+      ApiRoute(net::Method::kPost, std::string(kPath), "createRobot", "Makes a robot known",
+               [robots](const Request& request) { return robots->Create(request); });
   create.request_schema = kCreateSchema;
   create.response_schema = kRobotSchema;
-  create.errors = {409, 422};
+  create.errors = {409};
+  ListsNewETag(&create);
+  idempotency->Once(&create);
   router->Add(std::move(create));
   net::Route get = ApiRoute(net::Method::kGet, one, "getRobot", "A robot",
                             [robots](const Request& request) { return robots->Get(request); });
   get.response_schema = kRobotSchema;
   get.errors = {404};
+  ListsETag(&get);
   router->Add(std::move(get));
   net::Route put = ApiRoute(net::Method::kPut, one, "putRobot", "Replaces a robot's description",
                             [robots](const Request& request) { return robots->Put(request); });
   put.request_schema = kPutSchema;
   put.response_schema = kRobotSchema;
-  put.errors = {404, 412};
+  put.errors = {404};
+  ListsIfMatch(&put);
   router->Add(std::move(put));
   net::Route erase = ApiRoute(net::Method::kDelete, one, "deleteRobot", "Forgets a robot",
                               [robots](const Request& request) { return robots->Delete(request); });
-  erase.errors = {404, 409, 412};
+  erase.success = {204};
+  erase.errors = {404, 409};
+  ListsIfMatch(&erase);
   router->Add(std::move(erase));
   return absl::OkStatus();
 }

@@ -87,8 +87,7 @@ Response Create(Sessions* sessions, const Request& request) {
 }
 
 Response List(Sessions* sessions, const Request& request) {
-  if (const Status known = CheckQuery(request, PageFields()); !known.ok())
-    return Problem(request, known);
+  if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
   const StatusOr<Page> page = ReadPage(request, 1);
   if (!page.ok()) return Problem(request, page.status());
   std::vector<std::string> items;
@@ -133,25 +132,28 @@ void AddSessionRoutes(Sessions* sessions, Idempotency* idempotency, net::Router*
   list.query = PageFields();
   list.response_schema = PageSchema(kSessionSchema);
   router->Add(std::move(list));
-  net::Route create = ApiRoute(
-      net::Method::kPost, std::string(kPath), "createSession",
-      "Makes a robot's session before its first tick",
-      [sessions, idempotency](const Request& request) {
-        return idempotency->Run(request, [&](const Request& r) { return Create(sessions, r); });
-      });
+  net::Route create =
+      ApiRoute(net::Method::kPost, std::string(kPath), "createSession",
+               "Makes a robot's session before its first tick",
+               [sessions](const Request& request) { return Create(sessions, request); });
   create.request_schema = kBodySchema;
   create.response_schema = kSessionSchema;
-  create.errors = {404, 409, 422, 429};
+  create.errors = {404, 409, 429};
+  ListsNewETag(&create);
+  idempotency->Once(&create);
   router->Add(std::move(create));
   net::Route get = ApiRoute(net::Method::kGet, one, "getSession", "A robot's session",
                             [sessions](const Request& request) { return Get(sessions, request); });
   get.response_schema = kSessionSchema;
   get.errors = {404};
+  ListsETag(&get);
   router->Add(std::move(get));
   net::Route end = ApiRoute(net::Method::kDelete, one, "endSession",
                             "Ends it; a latched stop stays with the robot",
                             [sessions](const Request& request) { return End(sessions, request); });
-  end.errors = {404, 412};
+  end.success = {204};
+  end.errors = {404};
+  ListsIfMatch(&end);
   router->Add(std::move(end));
 }
 

@@ -110,7 +110,7 @@ std::vector<net::FieldSpec> ListFields() {
 }
 
 StatusOr<ExperimentFilter> ReadFilter(const Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
+  SAFERL_RETURN_IF_ERROR(CheckQuery(request));
   ExperimentFilter f;
   for (const auto& [field, to] :
        {std::pair{"name", &f.name}, std::pair{"task", &f.task},
@@ -298,23 +298,25 @@ void AddExperimentRoutes(ExperimentStore* store, Idempotency* idempotency, net::
   list.query = ListFields();
   list.response_schema = PageSchema(kSchema);
   router->Add(std::move(list));
-  router->Add(Make(net::Method::kGet, one, "getExperiment", "A training run", "", {404},
-                   [store](const Request& r) { return Get(store, r); }));
+  net::Route get = Make(net::Method::kGet, one, "getExperiment", "A training run", "", {404},
+                        [store](const Request& r) { return Get(store, r); });
+  ListsETag(&get);
+  router->Add(std::move(get));
   const auto post = [&](const std::string& pattern, const char* id, const char* summary,
                         std::string_view schema, std::vector<int> errors,
-                        Response (*handler)(ExperimentStore*, const Request&)) {
-    router->Add(Make(net::Method::kPost, pattern, id, summary, schema, std::move(errors),
-                     [store, idempotency, handler](const Request& request) {
-                       return idempotency->Run(request, [store, handler](const Request& r) {
-                         return handler(store, r);
-                       });
-                     }));
+                        Response (*handler)(ExperimentStore*, const Request&),
+                        void (*lists)(net::Route*)) {
+    net::Route route = Make(net::Method::kPost, pattern, id, summary, schema, std::move(errors),
+                            [store, handler](const Request& r) { return handler(store, r); });
+    lists(&route);
+    idempotency->Once(&route);
+    router->Add(std::move(route));
   };
-  post(path, "createExperiment", "Begins a training run", kCreateSchema, {409, 422}, Create);
+  post(path, "createExperiment", "Begins a training run", kCreateSchema, {}, Create, ListsNewETag);
   post(one + "/progress", "reportExperiment", "How far it is, and its metrics", kProgressSchema,
-       {404, 409, 412, 422}, Progress);
-  post(one + "/finish", "finishExperiment", "Ends it, once", kFinishSchema, {404, 409, 412, 422},
-       Finish);
+       {404}, Progress, ListsIfMatch);
+  post(one + "/finish", "finishExperiment", "Ends it, once", kFinishSchema, {404}, Finish,
+       ListsIfMatch);
 }
 
 }  // namespace saferl::services

@@ -223,7 +223,7 @@ class Oip {
   }
 
   StatusOr<InferRequest> Message(const Request& request) const {
-    const std::string* text = request.headers.Find(kHeaderLength);
+    const std::string* text = request.Header(kHeaderLength);
     if (text == nullptr) return DecodeInferRequest(request.body, std::nullopt);
     size_t value = 0;
     const char* end = text->data() + text->size();
@@ -263,6 +263,30 @@ class Oip {
 
 constexpr const char* kInferSchema =
     R"({"type":"object","required":["inputs"],"properties":{"id":{"type":"string"},"parameters":{"type":"object"},"inputs":{"type":"array","items":{"type":"object","required":["name","shape","datatype"],"properties":{"name":{"type":"string"},"shape":{"type":"array","items":{"type":"integer"}},"datatype":{"type":"string"},"parameters":{"type":"object"},"data":{"type":"array"}}}},"outputs":{"type":"array"}}})";
+
+constexpr const char* kIndexSchema =
+    R"({"type":"object","additionalProperties":false,"properties":{"ready":{"type":"boolean","description":"only what is ready"}}})";
+constexpr const char* kLoadSchema =
+    R"({"type":"object","additionalProperties":false,"properties":{"parameters":{"type":"object","maxProperties":0,"description":"none is taken: models come from the server's own store"}}})";
+constexpr const char* kUnloadSchema =
+    R"({"type":"object","description":"parameters are passed over","properties":{"parameters":{"type":"object"}}})";
+
+/// The body, and the header that says how much of it is JSON.
+void ListInfer(net::Route* route) {
+  const net::FieldSpec length = {.name = std::string(kHeaderLength),
+                                 .type = "integer",
+                                 .doc = "bytes of JSON before the tensors' bytes"};
+  route->request_schema = kInferSchema;
+  route->request_types = {net::kJsonType, net::kBytesType};
+  route->headers = route->answer_headers = {length};
+  route->max_body_bytes = kMaxBody;
+  route->errors.insert(route->errors.end(), {429, 503});
+}
+
+void ListRepository(const char* schema, net::Route* route) {
+  route->request_schema = schema;
+  route->body_required = false;
+}
 
 }  // namespace
 
@@ -316,6 +340,7 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
     route.summary = std::move(summary);
     route.tag = "Open Inference Protocol";
     route.run = run;
+    if (route.pattern.find("{model}") != std::string::npos) route.errors = {404};
     // tritonclient's aio client says that it takes gzip, and unpacks only what infer answers.
     const bool compress = handler == &Oip::InferRoute;
     route.handler = [oip, handler, compress](const Request& request) {
@@ -323,10 +348,10 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
       response.compress = compress;
       return response;
     };
-    if (handler == &Oip::InferRoute) {
-      route.request_schema = kInferSchema;
-      route.max_body_bytes = kMaxBody;
-    }
+    if (handler == &Oip::InferRoute) ListInfer(&route);
+    if (handler == &Oip::Index) ListRepository(kIndexSchema, &route);
+    if (handler == &Oip::Load) ListRepository(kLoadSchema, &route);
+    if (handler == &Oip::Unload) ListRepository(kUnloadSchema, &route);
     router->Add(std::move(route));
   };
   router->SetErrorShape("/v2", [](const Request&, int status, std::string_view detail) {

@@ -99,8 +99,7 @@ class Models {
   Models(registry::Store* store, const ServiceConfig& config) : store_(store), config_(config) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request, PageFields()); !known.ok())
-      return Problem(request, known);
+    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
     const StatusOr<Page> page = ReadPage(request, 1);
     if (!page.ok()) return Problem(request, page.status());
     registry::Search search;
@@ -122,8 +121,7 @@ class Models {
   }
 
   Response Versions(const Request& request) {
-    if (const Status known = CheckQuery(request, VersionFields()); !known.ok())
-      return Problem(request, known);
+    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
     const StatusOr<Page> page = ReadPage(request, 1);
     if (!page.ok()) return Problem(request, page.status());
     const std::string& model = request.Param("model");
@@ -151,8 +149,7 @@ class Models {
 
   /// The body is the package.
   Response Upload(const Request& request) {
-    if (const Status known = CheckQuery(request, UploadFields()); !known.ok())
-      return Problem(request, known);
+    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
     const auto query = [&request](const char* name) {
       const std::string* text = request.Query(name);
       return text == nullptr ? std::string() : *text;
@@ -312,32 +309,35 @@ net::Route Make(net::Method method, std::string pattern, const char* id, const c
 void AddChanges(const std::shared_ptr<Models>& models, Idempotency* idempotency,
                 net::Router* router) {
   const std::string one = Cat(kPath, "/{model}"), version = one + "/versions/{version}";
-  const auto once = [idempotency, models](Response (Models::*handler)(const Request&)) {
-    return [idempotency, models, handler](const Request& request) {
-      return idempotency->Run(request, [&](const Request& r) { return (*models.*handler)(r); });
-    };
-  };
-  net::Route upload = Make(net::Method::kPost, one + "/versions", "pushVersion",
-                           "Puts a model package into the registry; the body is the package",
-                           kPushedSchema, {409, 422}, once(&Models::Upload));
+  net::Route upload =
+      Make(net::Method::kPost, one + "/versions", "pushVersion",
+           "Puts a model package into the registry; the body is the package", kPushedSchema, {409},
+           [models](const Request& r) { return models->Upload(r); });
   upload.query = UploadFields();
+  upload.request_types = {net::kBytesType};
   upload.max_body_bytes = policy::kMaxPackageBytes;
+  ListsNewETag(&upload);
+  upload.success = {200, 201};  // 200: the same bytes were there
+  idempotency->Once(&upload);
   router->Add(std::move(upload));
-  net::Route agree = Make(net::Method::kPost, version + "/approvals", "approveVersion",
-                          "A person other than the pusher says that robots may run it",
-                          kApprovedSchema, {404, 409, 422}, once(&Models::Agree));
+  net::Route agree =
+      Make(net::Method::kPost, version + "/approvals", "approveVersion",
+           "A person other than the pusher says that robots may run it", kApprovedSchema,
+           {404, 409}, [models](const Request& r) { return models->Agree(r); });
   agree.request_schema = kApproveSchema;
+  idempotency->Once(&agree);
   router->Add(std::move(agree));
-  net::Route put =
-      Make(net::Method::kPut, one + "/aliases/{alias}", "putAlias",
-           "Names a version; If-Match takes the model's tag", kModelSchema, {404, 409, 412},
-           [models](const Request& r) { return models->PutAlias(r); });
+  net::Route put = Make(net::Method::kPut, one + "/aliases/{alias}", "putAlias",
+                        "Names a version; If-Match takes the model's tag", kModelSchema, {404, 409},
+                        [models](const Request& r) { return models->PutAlias(r); });
   put.request_schema = kAliasSchema;
+  ListsIfMatch(&put);
   router->Add(std::move(put));
-  net::Route erase = Make(net::Method::kDelete, one + "/aliases/{alias}", "deleteAlias",
-                          "Takes the name away", kModelSchema, {404, 409, 412},
-                          [models](const Request& r) { return models->DeleteAlias(r); });
+  net::Route erase =
+      Make(net::Method::kDelete, one + "/aliases/{alias}", "deleteAlias", "Takes the name away",
+           kModelSchema, {404, 409}, [models](const Request& r) { return models->DeleteAlias(r); });
   erase.query = {{.name = "who", .type = "string", .doc = "who does this", .required = true}};
+  ListsIfMatch(&erase);
   router->Add(std::move(erase));
 }
 
@@ -353,20 +353,24 @@ void AddModelRoutes(registry::Store* store, Idempotency* idempotency, const Serv
            [models](const Request& r) { return models->List(r); });
   list.query = PageFields();
   router->Add(std::move(list));
-  router->Add(Make(net::Method::kGet, one, "getModel", "A model and its aliases", kModelSchema,
-                   {404}, [models](const Request& r) { return models->Get(r); }));
+  const auto get = [&](const std::string& pattern, const char* id, const char* summary,
+                       std::string_view schema, Response (Models::*handler)(const Request&)) {
+    net::Route route = Make(net::Method::kGet, pattern, id, summary, schema, {404},
+                            [models, handler](const Request& r) { return (*models.*handler)(r); });
+    if (schema.empty()) route.response_type = net::kBytesType;
+    ListsETag(&route);
+    router->Add(std::move(route));
+  };
+  get(one, "getModel", "A model and its aliases", kModelSchema, &Models::Get);
   net::Route versions = Make(net::Method::kGet, one + "/versions", "listVersions",
                              "Its versions, newest first", PageSchema(kVersionSchema), {404},
                              [models](const Request& r) { return models->Versions(r); });
   versions.query = VersionFields();
   router->Add(std::move(versions));
-  router->Add(Make(net::Method::kGet, version, "getVersion",
-                   "A version by number or alias, its signatures checked now, its approvals",
-                   kShowSchema, {404},
-                   [models](const Request& r) { return models->GetVersion(r); }));
-  router->Add(Make(net::Method::kGet, version + "/package", "downloadVersion",
-                   "The model package itself", "", {404},
-                   [models](const Request& r) { return models->Download(r); }));
+  get(version, "getVersion",
+      "A version by number or alias, its signatures checked now, its approvals", kShowSchema,
+      &Models::GetVersion);
+  get(version + "/package", "downloadVersion", "The model package itself", "", &Models::Download);
   AddChanges(models, idempotency, router);
 }
 

@@ -108,8 +108,7 @@ class Rollouts {
       : parts_(parts), config_(config), rollouts_(parts.store) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request, ListFields()); !known.ok())
-      return Problem(request, known);
+    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
     const StatusOr<Page> page = ReadPage(request, 2);
     if (!page.ok()) return Problem(request, page.status());
     const auto after = AfterTime(*page);
@@ -258,18 +257,18 @@ void AddRolloutRoutes(const RolloutParts& parts, const ServiceConfig& config, ne
   list.response_schema = PageSchema(kItemSchema);
   router->Add(std::move(list));
   net::Route create = make(net::Method::kPost, path, "deploy", "Starts to roll a version out",
-                           [rollouts, idempotency](const Request& request) {
-                             return idempotency->Run(
-                                 request, [&](const Request& r) { return rollouts->Create(r); });
-                           });
+                           [rollouts](const Request& r) { return rollouts->Create(r); });
   create.request_schema = kDeploySchema;
   create.response_schema = kItemSchema;
-  create.errors = {404, 409, 422};
+  create.errors = {404, 409};
+  ListsNewETag(&create);
+  idempotency->Once(&create);
   router->Add(std::move(create));
   net::Route get = make(net::Method::kGet, one, "getRollout", "A rollout and its journal",
                         [rollouts](const Request& r) { return rollouts->Get(r); });
   get.response_schema = kShowSchema;
   get.errors = {404};
+  ListsETag(&get);
   router->Add(std::move(get));
   net::Route judgement = make(net::Method::kGet, one + "/judgement", "getJudgement",
                               "What its evidence says so far, and what the controller would do now",
@@ -279,15 +278,14 @@ void AddRolloutRoutes(const RolloutParts& parts, const ServiceConfig& config, ne
   router->Add(std::move(judgement));
   const auto change = [&](const char* verb, const char* id, const char* summary,
                           std::string_view schema, Rollouts::What what) {
-    net::Route route = make(net::Method::kPost, Cat(one, "/", verb), id, summary,
-                            [rollouts, idempotency, what](const Request& request) {
-                              return idempotency->Run(request, [&](const Request& r) {
-                                return rollouts->Change(r, what);
-                              });
-                            });
+    net::Route route =
+        make(net::Method::kPost, Cat(one, "/", verb), id, summary,
+             [rollouts, what](const Request& r) { return rollouts->Change(r, what); });
     route.request_schema = schema;
     route.response_schema = kShowSchema;
-    route.errors = {404, 409, 412, 422};
+    route.errors = {404, 409};
+    ListsIfMatch(&route);
+    idempotency->Once(&route);
     router->Add(std::move(route));
   };
   change("promote", "promoteRollout",
