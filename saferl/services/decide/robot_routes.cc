@@ -64,19 +64,17 @@ class Robots {
       : database_(database), sessions_(sessions) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 1);
-    if (!page.ok()) return Problem(request, page.status());
-    const auto found = database_->Query(
-        Cat("SELECT ", kColumns,
-            " FROM robots WHERE id COLLATE \"C\" > $1 ORDER BY id COLLATE \"C\" LIMIT $2"),
-        {page->after.empty() ? std::string() : page->after[0], int64_t{page->limit} + 1});
-    if (!found.ok()) return Problem(request, found.status());
-    std::vector<std::string> items;
-    const size_t n = std::min(found->rows.size(), static_cast<size_t>(page->limit));
-    for (size_t i = 0; i < n; ++i) items.push_back(RobotJson(found->rows[i]));
-    return PageResponse(items,
-                        found->rows.size() > n ? MakeCursor({AsText(found->rows[n - 1][0])}) : "");
+    const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<storage::Row>> {
+      SAFERL_ASSIGN_OR_RETURN(
+          storage::Rows found,
+          database_->Query(
+              Cat("SELECT ", kColumns,
+                  " FROM robots WHERE id COLLATE \"C\" > $1 ORDER BY id COLLATE \"C\" LIMIT $2"),
+              {page.after.empty() ? std::string() : page.after[0], int64_t{rows}}));
+      return std::move(found.rows);
+    };
+    return ListPage(request, 1, read, RobotJson,
+                    [](const storage::Row& row) { return std::vector{AsText(row[0])}; });
   }
 
   Response Create(const Request& request) {

@@ -87,21 +87,14 @@ Response Create(Sessions* sessions, const Request& request) {
 }
 
 Response List(Sessions* sessions, const Request& request) {
-  if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
-  const StatusOr<Page> page = ReadPage(request, 1);
-  if (!page.ok()) return Problem(request, page.status());
-  std::vector<std::string> items;
-  std::string last, next;
-  for (const SessionInfo& session : sessions->List()) {
-    if (!page->after.empty() && session.robot <= page->after[0]) continue;
-    if (items.size() == static_cast<size_t>(page->limit)) {
-      next = MakeCursor({last});
-      break;
-    }
-    items.push_back(SessionJson(session));
-    last = session.robot;
-  }
-  return PageResponse(items, next);
+  const auto read = [&](const Page& page, int /*rows*/) -> StatusOr<std::vector<SessionInfo>> {
+    std::vector<SessionInfo> all = sessions->List();
+    if (!page.after.empty())
+      std::erase_if(all, [&](const SessionInfo& s) { return s.robot <= page.after[0]; });
+    return all;
+  };
+  return ListPage(request, 1, read, SessionJson,
+                  [](const SessionInfo& s) { return std::vector{s.robot}; });
 }
 
 Response Get(Sessions* sessions, const Request& request) {

@@ -99,19 +99,16 @@ class Models {
   Models(registry::Store* store, const ServiceConfig& config) : store_(store), config_(config) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 1);
-    if (!page.ok()) return Problem(request, page.status());
-    registry::Search search;
-    search.limit = page->limit;
-    if (!page->after.empty())
-      search.where = {{Condition::Field::kName, Condition::Op::kAbove, "", {page->after[0]}}};
-    const auto models = store_->ListModels(search);
-    if (!models.ok()) return Problem(request, models.status());
-    std::vector<std::string> items;
-    for (const registry::Model& model : *models) items.push_back(JsonOf(model));
-    const bool full = static_cast<int>(items.size()) == page->limit;
-    return PageResponse(items, full ? MakeCursor({models->back().name}) : "");
+    const auto read = [&](const Page& page, int rows) {
+      registry::Search search;
+      search.limit = rows;
+      if (!page.after.empty())
+        search.where = {{Condition::Field::kName, Condition::Op::kAbove, "", {page.after[0]}}};
+      return store_->ListModels(search);
+    };
+    return ListPage(
+        request, 1, read, [](const registry::Model& m) { return JsonOf(m); },
+        [](const registry::Model& m) { return std::vector{m.name}; });
   }
 
   Response Get(const Request& request) {
@@ -121,30 +118,26 @@ class Models {
   }
 
   Response Versions(const Request& request) {
-    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 1);
-    if (!page.ok()) return Problem(request, page.status());
-    const std::string& model = request.Param("model");
-    if (const Status there = store_->FindModel(model).status(); !there.ok())
-      return Problem(request, there);
-    registry::Search search;
-    search.limit = page->limit;
-    const auto where = [&](Condition::Field field, Condition::Op op, const std::string& value) {
-      search.where.push_back({field, op, "", {value}});
+    const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<Version>> {
+      const std::string& model = request.Param("model");
+      SAFERL_RETURN_IF_ERROR(store_->FindModel(model).status());
+      registry::Search search;
+      search.limit = rows;
+      const auto where = [&](Condition::Field field, Condition::Op op, const std::string& value) {
+        search.where.push_back({field, op, "", {value}});
+      };
+      where(Condition::Field::kName, Condition::Op::kEqual, model);
+      if (const std::string* digest = request.Query("sha256"))
+        where(Condition::Field::kDigest, Condition::Op::kEqual, *digest);
+      if (const std::string* stage = request.Query("stage"))
+        where(Condition::Field::kStage, Condition::Op::kEqual, *stage);
+      if (!page.after.empty())
+        where(Condition::Field::kNumber, Condition::Op::kBelow, page.after[0]);
+      return store_->ListVersions(search);
     };
-    where(Condition::Field::kName, Condition::Op::kEqual, model);
-    if (const std::string* digest = request.Query("sha256"))
-      where(Condition::Field::kDigest, Condition::Op::kEqual, *digest);
-    if (const std::string* stage = request.Query("stage"))
-      where(Condition::Field::kStage, Condition::Op::kEqual, *stage);
-    if (!page->after.empty())
-      where(Condition::Field::kNumber, Condition::Op::kBelow, page->after[0]);
-    const auto versions = store_->ListVersions(search);
-    if (!versions.ok()) return Problem(request, versions.status());
-    std::vector<std::string> items;
-    for (const Version& version : *versions) items.push_back(JsonOf(version));
-    const bool full = static_cast<int>(items.size()) == page->limit;
-    return PageResponse(items, full ? MakeCursor({Cat(versions->back().number)}) : "");
+    return ListPage(
+        request, 1, read, [](const Version& v) { return JsonOf(v); },
+        [](const Version& v) { return std::vector{Cat(v.number)}; });
   }
 
   /// The body is the package.
