@@ -71,7 +71,7 @@ Response Idempotency::Again(const net::Request& request, const std::string& key,
   const storage::Row& row = found->rows[0];
   if (AsText(row[0]) != fingerprint)
     return Problem(request, 422, "",
-                   "Idempotency-Key: used for another method, path or body; make a new key");
+                   "Idempotency-Key: used for another method, path, query or body; make a new key");
   Response response;
   response.status = static_cast<int>(AsInt(row[1]));
   response.content_type = AsText(row[2]);
@@ -89,8 +89,10 @@ Response Idempotency::Run(const net::Request& request,
   if (!IsKey(*key))
     return Problem(request, 400, "",
                    "Idempotency-Key: not 1 to 255 visible ASCII characters; send a UUID");
-  const std::string fingerprint =
-      Sha256Hex(Cat(net::Name(request.method), "\n", request.path, "\n", request.body));
+  std::string said = Cat(net::Name(request.method), "\n", request.path);
+  for (const auto& [name, value] : request.query)
+    said += Cat("?", name.size(), ":", name, value.size(), ":", value);
+  const std::string fingerprint = Sha256Hex(Cat(said, "\n", request.body));
   const int64_t now = WallNanos();
   bool first = false;
   const Status reserved = database_->Transact([&](storage::Transaction& t) -> Status {

@@ -2,10 +2,10 @@
 // Idempotency keys: a POST with "Idempotency-Key: K" takes effect once, however often it is sent.
 //
 // The first request with a key runs; its answer is kept for 24 h and given again to every later
-// request with that key, with "Idempotency-Replayed: true". The same key with another method, path
-// or body is 422. While the first still runs, a second is 409 with Retry-After. Answers of 500 and
-// above are not kept: the client may try again. A key whose first request died with its process is
-// free again after a minute. RT: no. Errors: as the database's (503: nothing ran).
+// request with that key, with "Idempotency-Replayed: true". The same key with another method, path,
+// query or body is 422. While the first still runs, a second is 409 with Retry-After. Answers of
+// 500 and above are not kept: the client may try again. A key whose first request died with its
+// process is free again after a minute. RT: no. Errors: as the database's (503: nothing ran).
 // Source: draft-ietf-httpapi-idempotency-key-header.
 
 #include <functional>
