@@ -197,9 +197,8 @@ void Dispatcher::Write(const Request& request, Response response, const WriteOpt
   for (const auto& [name, value] : response.headers.all()) AppendField(name, value, out);
   AppendIdentity(request, out);
   if (options_.server_timing) {
-    AppendField("Server-Timing",
-                Cat("app;dur=", static_cast<double>((Nanos() - options.received_ns) / 1000) / 1000),
-                out);
+    const int64_t micros = (Nanos() - options.received_ns) / 1000;
+    AppendField("Server-Timing", Cat("app;dur=", static_cast<double>(micros) / 1000), out);
   }
   if (options.close) {
     *out += "Connection: close\r\n";

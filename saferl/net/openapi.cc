@@ -172,7 +172,7 @@ std::string OpenApi(const Router& router, std::string_view title, std::string_vi
   return json.EndObject().Take();
 }
 
-void AddDocs(Router* router, std::string title, std::string version) {
+void AddDocs(Router* router, const std::string& title, const std::string& version) {
   Route document;
   document.pattern = "/openapi.json";
   document.operation_id = "openapi";

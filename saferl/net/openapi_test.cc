@@ -52,12 +52,12 @@ class OpenApiTest : public testing::Test {
     Route socket;
     socket.pattern = "/stream";
     socket.operation_id = "stream";
-    socket.websocket = [](std::shared_ptr<Stream>, const Request&) {};
+    socket.websocket = [](const std::shared_ptr<Stream>&, const Request&) {};
     router_.Add(socket);
     Route events;
     events.pattern = "/events";
     events.operation_id = "events";
-    events.events = [](std::shared_ptr<Stream>, const Request&) {};
+    events.events = [](const std::shared_ptr<Stream>&, const Request&) {};
     router_.Add(events);
     router_.SetErrorShape("/v2", [](const Request&, int status, std::string_view) {
       return Response::Json("{}", status);

@@ -98,6 +98,6 @@ std::string OpenApi(const Router& router, std::string_view title, std::string_vi
 
 /// Adds GET /openapi.json (the document of every route, these two among them) and GET /docs (a page
 /// that shows it, complete in itself). `router` must outlive what it serves and not change then.
-void AddDocs(Router* router, std::string title, std::string version);
+void AddDocs(Router* router, const std::string& title, const std::string& version);
 
 }  // namespace saferl::net
