@@ -238,6 +238,24 @@ TEST_F(CliTest, ConfigIsCheckedAndExplained) {
   }
 }
 
+TEST_F(CliTest, AServicesDotEnvIsCheckedAsWhenItStarts) {
+  Write("service.yaml", "environment: production\n");
+  EXPECT_EQ(Json("config check service.yaml").Find("kind")->text(), "service");
+  const std::string password = "your_grafana_password";
+  Write(".env", Cat("GRAFANA_ADMIN_PASSWORD=", password, "\n"));
+  ExpectRefused("config check service.yaml", "GRAFANA_ADMIN_PASSWORD: is a placeholder");
+  ExpectRefused("up --config service.yaml", "GRAFANA_ADMIN_PASSWORD: is a placeholder");
+  EXPECT_EQ(Saferl("config check service.yaml").err.find(password), std::string::npos);
+  Write(".env", "GRAFANA_ADMIN_PASSWORD=a-good-one-of-our-own\nECR_REPOSITORY=9.ecr/x\n");
+  const auto good = Saferl("config check service.yaml");
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_NE(good.out.find("image_repository: \"9.ecr/x\""), std::string::npos) << good.out;
+  EXPECT_EQ(good.out.find("a-good-one"), std::string::npos) << "a secret is not printed";
+  const std::string explained = Saferl("config explain service").out;
+  for (const char* name : {"[ECR_REPOSITORY]", "[GRAFANA_ADMIN_PASSWORD]", "[DATABASE_HOST]"})
+    EXPECT_NE(explained.find(name), std::string::npos) << name;
+}
+
 TEST_F(CliTest, TrainRefusesWhatItCannotDoBeforeItStarts) {
   ExpectRefused("train --out p --set iterationz=3", "did you mean 'iterations'?");
   ExpectRefused("train --out p --set iterations", "write field=value");

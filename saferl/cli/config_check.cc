@@ -2,6 +2,7 @@
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/base/yaml.h"
+#include "saferl/cli/serve.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/learn/train_config.h"
 #include "saferl/safety/filter.h"
@@ -29,10 +30,8 @@ StatusOr<ExitCode> RunConfigCheck(const Args& args, Console& console) {
   if (kind == "robot") {
     SAFERL_RETURN_IF_ERROR(safety::LoadSafetyModel(file).status());
   } else if (kind == "service") {
-    SAFERL_ASSIGN_OR_RETURN(
-        const services::ServiceConfig config,
-        services::LoadServiceConfig(
-            {.file = file, .dot_env = "", .environ = services::ProcessEnviron(), .set = {}}));
+    SAFERL_ASSIGN_OR_RETURN(const services::ServiceConfig config,
+                            services::LoadServiceConfig(SourcesHere(file)));
     effective = services::PrintServiceConfig(config, true);
   } else {
     SAFERL_ASSIGN_OR_RETURN(const learn::TrainConfig config,
@@ -59,20 +58,21 @@ StatusOr<ExitCode> RunConfigCheck(const Args& args, Console& console) {
 }  // namespace
 
 Verb ConfigCheckVerb() {
-  return {.path = {"config", "check"},
-          .summary = "check a config file and print what is in effect",
-          .description =
-              "The kind is told by the file's keys unless --kind says it. A service's environment "
-              "variables count too; secrets are hidden.",
-          .args = {{.name = "FILE", .doc = "a YAML file", .required = true},
-                   {.name = "--kind",
-                    .doc = "what it is",
-                    .kind = ArgKind::kChoice,
-                    .value_name = "KIND",
-                    .choices = {"train", "robot", "service"}}},
-          .examples = {"saferl config check my_training.yaml",
-                       "saferl config check config/environments/production.yaml"},
-          .run = RunConfigCheck};
+  return {
+      .path = {"config", "check"},
+      .summary = "check a config file and print what is in effect",
+      .description =
+          "The kind is told by the file's keys unless --kind says it. A service's .env (of this "
+          "folder) and environment variables count too, as when it starts; secrets are hidden.",
+      .args = {{.name = "FILE", .doc = "a YAML file", .required = true},
+               {.name = "--kind",
+                .doc = "what it is",
+                .kind = ArgKind::kChoice,
+                .value_name = "KIND",
+                .choices = {"train", "robot", "service"}}},
+      .examples = {"saferl config check my_training.yaml",
+                   "saferl config check config/environments/production.yaml"},
+      .run = RunConfigCheck};
 }
 
 }  // namespace saferl::cli

@@ -11,6 +11,8 @@ namespace saferl::cli {
 ArgSpec ConfigFileArg();  ///< --config
 ArgSpec SetArg();         ///< --set
 
+/// A file ("": none), then the .env of this folder, then the environment.
+services::ConfigSources SourcesHere(const std::string& file);
 /// --config, then .env, then the environment, then --set.
 StatusOr<services::ServiceConfig> ServiceConfigOf(const Args& args);
 /// Blocks SIGTERM and SIGINT for this thread and all that it starts; for sigwait.

@@ -19,11 +19,17 @@ constexpr const char* kDotEnv = ".env";
 
 }  // namespace
 
-StatusOr<services::ServiceConfig> ServiceConfigOf(const Args& args) {
+services::ConfigSources SourcesHere(const std::string& file) {
   services::ConfigSources sources;
-  if (args.has("--config")) sources.file = args.text("--config");
+  sources.file = file;
   if (std::filesystem::exists(kDotEnv)) sources.dot_env = kDotEnv;
   sources.environ = services::ProcessEnviron();
+  return sources;
+}
+
+StatusOr<services::ServiceConfig> ServiceConfigOf(const Args& args) {
+  services::ConfigSources sources =
+      SourcesHere(args.has("--config") ? args.text("--config") : std::string());
   for (const std::string& text : args.All("--set")) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos)

@@ -93,6 +93,7 @@ void Dispatcher::Begin(Request* request) {
   request->path.clear();
   request->query.clear();
   request->params.clear();
+  request->route = nullptr;
   request->body.clear();
   request->headers.Clear();
   SetIdentity(request);
@@ -106,6 +107,7 @@ std::optional<Response> Dispatcher::Head(RequestHead* head, Request* request,
   request->path.clear();
   request->query.clear();
   request->params.clear();
+  request->route = nullptr;
   request->body.clear();
   SetIdentity(request);
   if (head->target == "*" && request->method == Method::kOptions) {
@@ -203,9 +205,8 @@ void Dispatcher::Write(const Request& request, Response response, const WriteOpt
   for (const auto& [name, value] : response.headers.all()) AppendField(name, value, out);
   AppendIdentity(request, out);
   if (options_.server_timing) {
-    AppendField("Server-Timing",
-                Cat("app;dur=", static_cast<double>((Nanos() - options.received_ns) / 1000) / 1000),
-                out);
+    const int64_t micros = (Nanos() - options.received_ns) / 1000;
+    AppendField("Server-Timing", Cat("app;dur=", static_cast<double>(micros) / 1000), out);
   }
   if (options.close) {
     *out += "Connection: close\r\n";

@@ -61,7 +61,8 @@ const schemaOf = (content) => Object.entries(content || {})
 function example(path, method, operation) {
   const url = location.origin + path;
   if (operation["x-websocket"]) return `websocat ${url.replace(/^http/, "ws")}`;
-  const body = operation.requestBody ? ` -H 'Content-Type: application/json' -d @body.json` : "";
+  const type = operation.requestBody && Object.keys(operation.requestBody.content)[0];
+  const body = type ? ` -H 'Content-Type: ${type}' --data-binary @body` : "";
   return `curl${method === "get" ? "" : " -X " + method.toUpperCase()} '${url}'${body}`;
 }
 
@@ -78,8 +79,8 @@ function card(path, method, operation) {
   if (operation.requestBody) {
     inside.append(make("h3", {}, "Body, " + operation.requestBody.description), ...schemaOf(operation.requestBody.content));
   }
-  inside.append(make("h3", {}, "Answers"), table(["status", "meaning"],
-    answers.map(([status, r]) => [make("code", {}, status), r.description])));
+  inside.append(make("h3", {}, "Answers"), table(["status", "meaning", "headers"],
+    answers.map(([status, r]) => [make("code", {}, status), r.description, Object.keys(r.headers || {}).join(", ")])));
   for (const [status, r] of answers) if (status < 300) inside.append(...schemaOf(r.content));
   const node = make("details", { id: operation.operationId },
     make("summary", {}, make("span", { class: "method " + (stream ? "stream" : method) }, stream || method.toUpperCase()),

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <stdexcept>
 
 #include "saferl/base/json.h"
 #include "saferl/base/log.h"
 #include "saferl/base/text.h"
+#include "saferl/net/router.h"
 
 namespace saferl::net {
 namespace {
@@ -94,6 +96,17 @@ bool ListHas(std::string_view list, std::string_view token) {
   return false;
 }
 
+/// A programmer's error, found by the first request that gets there: the server answers 500 and its
+/// log has the text. See Request::Query.
+void CheckDeclared(const Route& route, const std::vector<FieldSpec>& declared,
+                   std::string_view kind, std::string_view name) {
+  for (const FieldSpec& field : declared) {
+    if (field.name == name) return;
+  }
+  throw std::logic_error(
+      Cat(route.operation_id, " reads the ", kind, " '", name, "', which its Route does not list"));
+}
+
 }  // namespace
 
 std::string_view Name(Method method) {
@@ -137,10 +150,16 @@ const std::string& Request::Param(std::string_view name) const {
 }
 
 const std::string* Request::Query(std::string_view name) const {
+  if (route != nullptr) CheckDeclared(*route, route->query, "query field", name);
   for (const auto& [key, value] : query) {
     if (key == name) return &value;
   }
   return nullptr;
+}
+
+const std::string* Request::Header(std::string_view name) const {
+  if (route != nullptr) CheckDeclared(*route, route->headers, "header", name);
+  return headers.Find(name);
 }
 
 Response Response::Json(std::string body, int status) {

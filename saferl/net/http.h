@@ -41,6 +41,8 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
+struct Route;
+
 struct Request {
   Method method = Method::kGet;
   std::string path;  ///< decoded, without trailing slash; never has "..", NUL or a backslash
@@ -54,9 +56,13 @@ struct Request {
   bool trace_sampled = false;                     ///< the caller's sampled flag
   int64_t received_ns = 0;                        ///< first byte, steady clock
   int64_t deadline_ns = 0;                        ///< when the server gives up
+  const Route* route = nullptr;  ///< that the router found; none in a request made by hand
 
   const std::string& Param(std::string_view name) const;  ///< empty text when absent
-  const std::string* Query(std::string_view name) const;  ///< nullptr when absent
+  /// nullptr when absent. Both read only what the route declares (Route::query, Route::headers), so
+  /// that the OpenAPI document is complete: another name throws, which the server answers with 500.
+  const std::string* Query(std::string_view name) const;
+  const std::string* Header(std::string_view name) const;
 };
 
 struct Response {

@@ -10,6 +10,8 @@
 namespace saferl::net {
 namespace {
 
+constexpr const char* kStringSchema = R"({"type":"string"})";  // of what is no JSON
+
 std::string LowerName(Method method) {
   std::string name(Name(method));
   for (char& c : name) c = static_cast<char>(c + 32);
@@ -25,53 +27,103 @@ std::vector<std::string> PathNames(std::string_view pattern) {
   return names;
 }
 
+void Schema(const FieldSpec& field, std::string_view pattern, JsonWriter* json) {
+  json->Key("schema").BeginObject().Field("type", field.type);
+  if (!pattern.empty()) json->Field("pattern", pattern);
+  if (field.type == "array") {
+    json->Key("items").BeginObject().Field("type", "string").EndObject();
+  }
+  json->EndObject();
+}
+
 void Parameter(const FieldSpec& field, std::string_view in, JsonWriter* json) {
   json->BeginObject().Field("name", field.name).Field("in", in).Field("required", field.required);
   if (!field.doc.empty()) json->Field("description", field.doc);
-  json->Key("schema").BeginObject().Field("type", field.type);
-  if (in == "path") json->Field("pattern", "^[A-Za-z0-9._~-]{1,255}$");
-  json->EndObject().EndObject();
+  Schema(field, in == "path" ? "^[A-Za-z0-9._~-]{1,255}$" : "", json);
+  json->EndObject();
 }
 
-void Content(std::string_view media_type, const std::string& schema, JsonWriter* json) {
-  json->Key("content").BeginObject().Key(media_type).BeginObject();
-  json->Key("schema");
+void AnswerHeaders(const std::vector<FieldSpec>& headers, JsonWriter* json) {
+  if (headers.empty()) return;
+  json->Key("headers").BeginObject();
+  for (const FieldSpec& header : headers) {
+    json->Key(header.name).BeginObject().Field("description", header.doc);
+    Schema(header, "", json);
+    json->EndObject();
+  }
+  json->EndObject();
+}
+
+void Media(std::string_view media_type, std::string_view schema, JsonWriter* json) {
+  json->Key(media_type).BeginObject().Key("schema");
   if (schema.empty()) {
     json->BeginObject().EndObject();
   } else {
     json->Raw(schema);
   }
-  json->EndObject().EndObject();
+  json->EndObject();
+}
+
+void Content(std::string_view media_type, std::string_view schema, JsonWriter* json) {
+  json->Key("content").BeginObject();
+  Media(media_type, schema, json);
+  json->EndObject();
+}
+
+/// What the server answers on its own, or through a store that is away or slow.
+std::set<int> ErrorsOf(const Route& route) {
+  std::set<int> errors(route.errors.begin(), route.errors.end());
+  errors.insert({400, 500});
+  if (route.TakesBody()) errors.insert({413, 415});
+  if (route.run != Run::kInline) errors.insert({503, 504});
+  if (route.websocket) errors.insert({403, 426});
+  return errors;
+}
+
+void Successes(const Route& route, JsonWriter* json) {
+  for (const int status : route.websocket ? std::vector<int>{101} : route.success) {
+    json->Key(std::to_string(status)).BeginObject().Field("description", Reason(status));
+    AnswerHeaders(route.answer_headers, json);
+    if (route.events) {
+      Content("text/event-stream", kStringSchema, json);
+    } else if (!route.websocket && status < 204 &&
+               (!route.response_schema.empty() || route.response_type != kJsonType)) {
+      Content(route.response_type,
+              route.response_schema.empty() ? kStringSchema : route.response_schema, json);
+    }
+    json->EndObject();
+  }
 }
 
 void Responses(const Route& route, bool own_error_shape, JsonWriter* json) {
+  static const std::vector<FieldSpec> kRetryAfter = {
+      {.name = "Retry-After", .type = "integer", .doc = "seconds after which to ask again"}};
   json->Key("responses").BeginObject();
-  const int success = route.websocket ? 101 : 200;
-  json->Key(std::to_string(success)).BeginObject().Field("description", Reason(success));
-  if (route.events) {
-    Content("text/event-stream", R"({"type":"string"})", json);
-  } else if (!route.websocket && !route.response_schema.empty()) {
-    Content("application/json", route.response_schema, json);
-  }
-  json->EndObject();
-  std::set<int> errors(route.errors.begin(), route.errors.end());
-  errors.insert({400, 500});
-  if (route.method == Method::kPost || route.method == Method::kPut ||
-      route.method == Method::kPatch) {
-    errors.insert({413, 415});
-  }
-  if (route.run != Run::kInline) errors.insert({503, 504});
-  if (route.websocket) errors.insert({403, 426});
-  for (const int status : errors) {
+  Successes(route, json);
+  for (const int status : ErrorsOf(route)) {
     json->Key(std::to_string(status)).BeginObject().Field("description", Reason(status));
-    if (own_error_shape) {
-      Content("application/json", R"({"type":"object"})", json);
+    if (status == 429 || status == 503) AnswerHeaders(kRetryAfter, json);
+    if (status == 304) {
+      AnswerHeaders(route.answer_headers, json);
+    } else if (own_error_shape) {
+      Content(kJsonType, R"({"type":"object"})", json);
     } else {
       Content("application/problem+json", R"({"$ref":"#/components/schemas/Problem"})", json);
     }
     json->EndObject();
   }
   json->EndObject();
+}
+
+void Body(const Route& route, JsonWriter* json) {
+  if (!route.TakesBody()) return;
+  json->Key("requestBody").BeginObject().Field("required", route.body_required);
+  json->Field("description", Cat("at most ", route.max_body_bytes, " bytes"));
+  json->Key("content").BeginObject();
+  for (const std::string& type : route.request_types) {
+    Media(type, type == kJsonType ? route.request_schema : kStringSchema, json);
+  }
+  json->EndObject().EndObject();
 }
 
 void Operation(const Route& route, bool own_error_shape, JsonWriter* json) {
@@ -83,13 +135,9 @@ void Operation(const Route& route, bool own_error_shape, JsonWriter* json) {
     Parameter({.name = name, .type = "string", .doc = "", .required = true}, "path", json);
   }
   for (const FieldSpec& field : route.query) Parameter(field, "query", json);
+  for (const FieldSpec& field : route.headers) Parameter(field, "header", json);
   json->EndArray();
-  if (!route.request_schema.empty()) {
-    json->Key("requestBody").BeginObject().Field("required", true);
-    json->Field("description", Cat("at most ", route.max_body_bytes, " bytes"));
-    Content("application/json", route.request_schema, json);
-    json->EndObject();
-  }
+  Body(route, json);
   Responses(route, own_error_shape, json);
   json->EndObject();
 }
@@ -124,7 +172,7 @@ std::string OpenApi(const Router& router, std::string_view title, std::string_vi
   return json.EndObject().Take();
 }
 
-void AddDocs(Router* router, std::string title, std::string version) {
+void AddDocs(Router* router, const std::string& title, const std::string& version) {
   Route document;
   document.pattern = "/openapi.json";
   document.operation_id = "openapi";
@@ -141,6 +189,7 @@ void AddDocs(Router* router, std::string title, std::string version) {
   page.operation_id = "docs";
   page.summary = "A page that shows this document";
   page.tag = "documentation";
+  page.response_type = "text/html";
   page.handler = [](const Request&) {
     Response response = Response::Text(std::string(DocsPage()));
     response.content_type = "text/html; charset=utf-8";

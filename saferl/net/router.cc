@@ -150,6 +150,7 @@ Response Router::Error(const Request& request, int status, std::string_view deta
 Router::Match Router::Find(Request* request) const {
   Match match;
   request->params.clear();
+  request->route = nullptr;
   thread_local std::vector<std::string_view> values;  // keeps its memory
   values.clear();
   const Node* node = root_->Walk(request->path, &values);
@@ -179,7 +180,7 @@ Router::Match Router::Find(Request* request) const {
     }
     request->params.emplace_back(name, value);
   }
-  match.route = route;
+  match.route = request->route = route;
   return match;
 }
 

@@ -42,9 +42,12 @@ class Stream;
 using StreamHandler = std::function<void(std::shared_ptr<Stream>, const Request&)>;
 
 struct FieldSpec {
-  std::string name{}, type{}, doc{};  ///< type: string, integer, number, boolean
+  std::string name{}, type{},
+      doc{};  ///< type: string, integer, number, boolean, array (of strings)
   bool required = false;
 };
+inline constexpr const char* kJsonType = "application/json";
+inline constexpr const char* kBytesType = "application/octet-stream";
 
 struct Route {
   Method method = Method::kGet;
@@ -52,12 +55,21 @@ struct Route {
   std::string operation_id, summary, tag;
   Run run = Run::kInline;
   Handler handler;
-  LaterHandler later;               ///< instead of `handler`; kInline
-  StreamHandler events, websocket;  ///< instead of `handler`
-  std::vector<FieldSpec> query;
+  LaterHandler later;                     ///< instead of `handler`; kInline
+  StreamHandler events, websocket;        ///< instead of `handler`
+  std::vector<FieldSpec> query, headers;  ///< all that the handler reads: Request::Query
   std::string request_schema, response_schema;  ///< JSON schema texts; empty = none
-  std::vector<int> errors;                      ///< statuses beyond the usual
-  size_t max_body_bytes = 1 << 20;              ///< also of one WebSocket message
+  std::string response_type = kJsonType;
+  /// Of the body; `request_schema` is that of JSON. Empty: a POST, PUT or PATCH that takes no body.
+  std::vector<std::string> request_types = {kJsonType};
+  bool body_required = true;
+  bool TakesBody() const {
+    return !request_types.empty() && (!request_schema.empty() || request_types[0] != kJsonType);
+  }
+  std::vector<int> success = {200};
+  std::vector<FieldSpec> answer_headers;  ///< of a success
+  std::vector<int> errors;                ///< statuses beyond the usual
+  size_t max_body_bytes = 1 << 20;        ///< also of one WebSocket message
 };
 
 class Router {
@@ -81,7 +93,7 @@ class Router {
     std::string detail;  ///< what is wrong and what to do, for 400, 404 and 405
     std::string allow;   ///< for 405 and OPTIONS
   };
-  /// Fills request->params.
+  /// Fills request->params and request->route.
   Match Find(Request* request) const;
   const std::vector<std::unique_ptr<Route>>& routes() const { return routes_; }
 
@@ -99,6 +111,6 @@ std::string OpenApi(const Router& router, std::string_view title, std::string_vi
 
 /// Adds GET /openapi.json (the document of every route, these two among them) and GET /docs (a page
 /// that shows it, complete in itself). `router` must outlive what it serves and not change then.
-void AddDocs(Router* router, std::string title, std::string version);
+void AddDocs(Router* router, const std::string& title, const std::string& version);
 
 }  // namespace saferl::net

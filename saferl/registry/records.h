@@ -112,7 +112,7 @@ struct Search {
   std::vector<Condition> where = {};
   std::vector<Order> order = {};  ///< then by name and, newest first, by number
   int64_t offset = 0;
-  int64_t limit = 100;  ///< at most 1000
+  int64_t limit = 100;  ///< at most 1001
 };
 
 /// kInvalidArgument naming `what` when it is not 1 to 128 of A-Z a-z 0-9 . _ - (what URLs and

@@ -223,10 +223,7 @@ StatusOr<Pushed> Store::AddVersion(const PushRequest& request, const std::string
       id = ModelId(t, request.model);
     }
     if (!id.ok()) return id.status();
-    // Whoever pushes to the same model waits here, or tries again: both would take one number.
-    SAFERL_RETURN_IF_ERROR(
-        t.Execute("UPDATE registry_models SET updated_ns = $2 WHERE id = $1", {*id, now()})
-            .status());
+    SAFERL_RETURN_IF_ERROR(LockModel(t, *id));  // two pushes would take one number
     SAFERL_ASSIGN_OR_RETURN(
         const Rows same, t.Execute("SELECT number FROM registry_versions WHERE model_id = $1 AND "
                                    "live_digest = $2",

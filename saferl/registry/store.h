@@ -80,7 +80,7 @@ class Store {
   Status Quarantine(const std::string& digest, const std::string& reason, const std::string& who);
   Status Release(const std::string& digest, const std::string& reason, const std::string& who);
 
-  // History.
+  // History. That a machine begins or ends to serve a version changes nothing of the registry.
   Status RecordServing(const std::string& model, int64_t number, const std::string& node,
                        bool begins);
   /// Newest first; `model` with every version, or one version.
@@ -88,7 +88,7 @@ class Store {
   /// The version an alias named at a time; 0 when none.
   StatusOr<int64_t> AliasAt(const std::string& model, const std::string& alias,
                             int64_t at_ns) const;
-  /// Grows with every change of the registry.
+  /// Grows with every change of the registry. A push of what is there already is none.
   StatusOr<int64_t> Revision() const;
 
   /// Objects that this registry put, that no version refers to and that were last put before

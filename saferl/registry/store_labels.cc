@@ -143,7 +143,7 @@ Status Store::RecordServing(const std::string& model, int64_t number, const std:
   SAFERL_RETURN_IF_ERROR(CheckName("node", node));
   return database_->Transact([&](Transaction& t) -> Status {
     SAFERL_ASSIGN_OR_RETURN(const std::string id, Target(t, model, number));
-    return AddEvent(
+    return AddObservation(
         t, id,
         {.at_ns = now(), .number = number, .kind = begins ? "serving" : "served", .who = node});
   });

@@ -69,18 +69,36 @@ StatusOr<std::string> LiveDigest(Transaction& t, const std::string& model_id,
   return AsText(rows.rows[0][0]);
 }
 
+namespace {
+
+Status Append(Transaction& t, const std::string& model_id, const Event& event) {
+  return t
+      .Execute(
+          "INSERT INTO registry_events (model_id, seq, number, at_ns, kind, who, detail) "
+          "SELECT CAST($1 AS text), coalesce(max(seq), 0) + 1, CAST($2 AS bigint), "
+          "CAST($3 AS bigint), CAST($4 AS text), CAST($5 AS text), CAST($6 AS text) "
+          "FROM registry_events WHERE model_id = $1",
+          {model_id, event.number, event.at_ns, event.kind, event.who, event.detail})
+      .status();
+}
+
+}  // namespace
+
+Status LockModel(Transaction& t, const std::string& model_id) {
+  return t.Execute("UPDATE registry_models SET updated_ns = updated_ns WHERE id = $1", {model_id})
+      .status();
+}
+
+Status AddObservation(Transaction& t, const std::string& model_id, const Event& event) {
+  SAFERL_RETURN_IF_ERROR(LockModel(t, model_id));
+  return Append(t, model_id, event);
+}
+
 Status AddEvent(Transaction& t, const std::string& model_id, const Event& event) {
-  // The model's row first: whoever changes the same model waits here, or tries again.
   SAFERL_RETURN_IF_ERROR(
       t.Execute("UPDATE registry_models SET updated_ns = $2 WHERE id = $1", {model_id, event.at_ns})
           .status());
-  SAFERL_RETURN_IF_ERROR(
-      t.Execute("INSERT INTO registry_events (model_id, seq, number, at_ns, kind, who, detail) "
-                "SELECT CAST($1 AS text), coalesce(max(seq), 0) + 1, CAST($2 AS bigint), "
-                "CAST($3 AS bigint), CAST($4 AS text), CAST($5 AS text), CAST($6 AS text) "
-                "FROM registry_events WHERE model_id = $1",
-                {model_id, event.number, event.at_ns, event.kind, event.who, event.detail})
-          .status());
+  SAFERL_RETURN_IF_ERROR(Append(t, model_id, event));
   if (event.number == 0) return absl::OkStatus();
   return t
       .Execute("UPDATE registry_versions SET updated_ns = $3 WHERE model_id = $1 AND number = $2",

@@ -22,8 +22,12 @@ StatusOr<std::string> LiveDigest(storage::Transaction& t, const std::string& mod
 Status NoModel(std::string_view name);
 Status NoVersion(std::string_view model, std::string_view ref);
 
+/// Whoever writes to the same model waits from here to the end of its transaction, or tries again.
+Status LockModel(storage::Transaction& t, const std::string& model_id);
 /// Appends to the history and marks the model (and version) as changed.
 Status AddEvent(storage::Transaction& t, const std::string& model_id, const Event& event);
+/// Appends what somebody saw and did not change: Revision stays.
+Status AddObservation(storage::Transaction& t, const std::string& model_id, const Event& event);
 /// What the rollouts do in the same transaction as their journal.
 Status MoveAlias(storage::Transaction& t, const std::string& model_id, const std::string& alias,
                  int64_t number, const std::string& digest, const std::string& who, int64_t now);

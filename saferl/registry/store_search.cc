@@ -13,7 +13,7 @@ using storage::Value;
 
 namespace {
 
-constexpr int64_t kMaxPage = 1000;
+constexpr int64_t kMaxPage = 1001;  // a page of the API, and whether there is more
 
 /// A WHERE clause with its parameters; what users give only ever becomes a parameter.
 struct Sql {

@@ -165,6 +165,22 @@ TEST_P(StoreTest, HistorySaysWhichVersionAnAliasNamedWhen) {
   EXPECT_EQ(store_->History("arm", 0, 1)->at(0).who, "robot-7");
 }
 
+TEST_P(StoreTest, TheRevisionGrowsWithChangesAndWithNothingElse) {
+  Push("arm", 1);
+  now_ = 5'000;
+  const int64_t before = *store_->Revision();
+  const Model model = *store_->FindModel("arm");
+  for (const bool begins : {true, false})
+    ASSERT_TRUE(store_->RecordServing("arm", 1, "robot-7", begins).ok());
+  Push("arm", 1);
+  EXPECT_EQ(*store_->Revision(), before);
+  EXPECT_EQ(store_->FindModel("arm")->updated_ns, model.updated_ns);
+  EXPECT_EQ(store_->Find("arm", "1")->updated_ns, model.updated_ns);
+  EXPECT_EQ(store_->History("arm", 0, 100)->size(), 4U) << "created, pushed, serving, served";
+  ASSERT_TRUE(store_->SetAlias("arm", "champion", 1, "ann").ok());
+  EXPECT_GT(*store_->Revision(), before);
+}
+
 TEST_P(StoreTest, NumbersAreNeverGivenTwice) {
   Push("arm", 1);
   Push("arm", 2);

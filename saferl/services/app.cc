@@ -25,7 +25,7 @@ using net::Request;
 using net::Response;
 
 void Add(net::Router* router, std::string pattern, std::string id, std::string summary,
-         std::string tag, net::Run run, net::Handler handler) {
+         std::string tag, net::Run run, net::Handler handler, const char* type = net::kJsonType) {
   net::Route route;
   route.pattern = std::move(pattern);
   route.operation_id = std::move(id);
@@ -33,6 +33,7 @@ void Add(net::Router* router, std::string pattern, std::string id, std::string s
   route.tag = std::move(tag);
   route.run = run;
   route.handler = std::move(handler);
+  route.response_type = type;
   router->Add(std::move(route));
 }
 
@@ -70,6 +71,14 @@ App::App(const ServiceConfig& config, const BuildInfo& build)
               {.batch = config.inference.batch_size, .max_queue = config.inference.max_queue}) {}
 
 App::~App() { Drain(); }
+
+std::vector<std::pair<int, const net::Router*>> App::served() const {
+  std::vector<std::pair<int, const net::Router*>> all;
+  if (api_ != nullptr) all.emplace_back(api_->port(), &api_routes_);
+  if (inference_ != nullptr) all.emplace_back(inference_->port(), &inference_routes_);
+  if (monitor_ != nullptr) all.emplace_back(monitor_->port(), &monitor_->routes());
+  return all;
+}
 
 bool App::Drain() {
   ready_ = false;
@@ -227,12 +236,15 @@ void App::AddCommonRoutes(const std::string& title, net::Router* router) {
                                   .Take());
       });
   if (config_.telemetry.prometheus) {
-    Add(router, "/metrics", "metrics", "Metrics in Prometheus' text format", "service",
-        net::Run::kPool, [this](const Request&) {
+    Add(
+        router, "/metrics", "metrics", "Metrics in Prometheus' text format", "service",
+        net::Run::kPool,
+        [this](const Request&) {
           Response response = Response::Text(metrics_.Text());
           response.content_type = "text/plain; version=0.0.4; charset=utf-8";
           return response;
-        });
+        },
+        "text/plain");
   }
   AddOipRoutes(Oip(), &engine_, router);
   net::AddDocs(router, title, build_.version);

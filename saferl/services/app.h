@@ -53,6 +53,8 @@ class App {
   registry::Store& registry() { return *registry_; }
   /// Where the monitor runs here.
   Monitor& monitor() { return monitor_->monitor(); }
+  /// Each port that is served here, and its routes.
+  std::vector<std::pair<int, const net::Router*>> served() const;
   /// Stops taking work, answers what is in flight. True when all was answered in time.
   bool Drain();
 

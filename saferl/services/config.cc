@@ -57,6 +57,8 @@ constexpr std::array kVariables = {
     Variable{"ONNXRUNTIME_LIBRARY", "inference.onnxruntime", false},
     Variable{"INFERENCE_GPU", "inference.gpu", false},
     Variable{"GPU_MEMORY_LIMIT", "inference.gpu_memory_limit", false},
+    Variable{"ECR_REPOSITORY", "deployment.image_repository", false},
+    Variable{"GRAFANA_ADMIN_PASSWORD", "deployment.grafana_admin_password", true},
 };
 
 /// Values that examples carry and that attackers try first.
@@ -293,6 +295,14 @@ void SecurityConfig::Visit(V& v, SecurityConfig& c) {
 }
 
 template <class V>
+void DeploymentConfig::Visit(V& v, DeploymentConfig& c) {
+  v.Field("image_repository", c.image_repository,
+          {.doc = "where images are pushed to, from ECR_REPOSITORY; no service reads it"});
+  v.Field("grafana_admin_password", c.grafana_admin_password,
+          {.doc = "from GRAFANA_ADMIN_PASSWORD; Grafana's, no service reads it", .secret = true});
+}
+
+template <class V>
 void RolloutsConfig::Visit(V& v, RolloutsConfig& c) {
   v.Field("steer_s", c.steer_s,
           {.doc = "how often rollouts are judged", .unit = "s", .min = 0.01, .max = 60});
@@ -334,6 +344,7 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
   v.Field("rollouts", c.rollouts, {.doc = "how new policies reach robots"});
   v.Field("security", c.security, {.doc = "tokens and keys"});
+  v.Field("deployment", c.deployment, {.doc = "what is installed beside the services"});
 }
 
 Status ServiceConfig::Check() const {
@@ -356,6 +367,11 @@ Status ServiceConfig::Check() const {
   SAFERL_RETURN_IF_ERROR(CheckSecret("JWT_SECRET_KEY", security.jwt_secret_key, 32));
   SAFERL_RETURN_IF_ERROR(CheckSecret("ENCRYPTION_KEY", security.encryption_key, 32));
   SAFERL_RETURN_IF_ERROR(CheckSecret("ALERTMANAGER_WEBHOOK_URL", telemetry.alert_webhook_url, 0));
+  SAFERL_RETURN_IF_ERROR(
+      CheckSecret("GRAFANA_ADMIN_PASSWORD", deployment.grafana_admin_password, 0));
+  if (deployment.image_repository.starts_with("your-account."))
+    return absl::FailedPreconditionError(
+        "ECR_REPOSITORY: is a placeholder; give your own account's, or leave it empty");
   return absl::OkStatus();
 }
 
@@ -375,53 +391,6 @@ Environ ProcessEnviron() {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
-}
-
-StatusOr<std::vector<std::pair<std::string, std::string>>> ParseDotEnv(std::string_view text,
-                                                                       std::string_view name) {
-  std::vector<std::pair<std::string, std::string>> all;
-  int number = 0;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    ++number;
-    const auto trim = [](std::string_view* view) {
-      while (!view->empty() &&
-             std::string_view(" \t\r").find(view->front()) != std::string_view::npos)
-        view->remove_prefix(1);
-      while (!view->empty() &&
-             std::string_view(" \t\r").find(view->back()) != std::string_view::npos)
-        view->remove_suffix(1);
-    };
-    trim(&line);
-    if (line.starts_with("export ")) line.remove_prefix(7);
-    trim(&line);
-    if (line.empty() || line.front() == '#') continue;
-    const size_t equals = line.find('=');
-    std::string_view key = line.substr(0, equals);
-    trim(&key);
-    const bool good_key = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
-      return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-    });
-    if (equals == std::string_view::npos || !good_key)
-      return absl::InvalidArgumentError(
-          Cat(name, ":", number, ": expected NAME=value; correct the line"));
-    std::string_view value = line.substr(equals + 1);
-    trim(&value);
-    if (!value.empty() && (value.front() == '"' || value.front() == '\'')) {
-      const size_t close = value.find(value.front(), 1);
-      if (close == std::string_view::npos)
-        return absl::InvalidArgumentError(
-            Cat(name, ":", number, ": ", key, ": a quote is not closed; close it"));
-      value = value.substr(1, close - 1);
-    } else if (const size_t comment = value.find(" #"); comment != std::string_view::npos) {
-      value = value.substr(0, comment);
-      trim(&value);
-    }
-    all.emplace_back(key, value);
-  }
-  return all;
 }
 
 StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources) {

@@ -123,6 +123,13 @@ struct SecurityConfig {
   static void Visit(V& v, SecurityConfig& c);
 };
 
+/// Of the same .env, for what is installed beside the services; checked with the rest.
+struct DeploymentConfig {
+  std::string image_repository, grafana_admin_password;
+  template <class V>
+  static void Visit(V& v, DeploymentConfig& c);
+};
+
 struct ServiceConfig {
   Environment environment = Environment::kDevelopment;
   std::string data_dir = "data/run";
@@ -137,6 +144,7 @@ struct ServiceConfig {
   RolloutsConfig rollouts;
   AlertsConfig alerts;
   SecurityConfig security;
+  DeploymentConfig deployment;
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
   /// What is not in it has its default.
   std::map<std::string, std::string> origins;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -71,7 +72,7 @@ TEST(ServiceConfig, EveryVariableReachesAFieldThatExists) {
     EXPECT_TRUE(fields.contains(variable.field)) << variable.name;
     EXPECT_TRUE(names.insert(variable.name).second) << variable.name;
   }
-  // The variables of the deployment guide that a service reads.
+  // The variables of the deployment guide.
   for (const char* name : {"DATABASE_HOST",
                            "DATABASE_PORT",
                            "DATABASE_NAME",
@@ -89,6 +90,8 @@ TEST(ServiceConfig, EveryVariableReachesAFieldThatExists) {
                            "S3_BUCKET",
                            "PROMETHEUS_ENABLED",
                            "ALERTMANAGER_WEBHOOK_URL",
+                           "ECR_REPOSITORY",
+                           "GRAFANA_ADMIN_PASSWORD",
                            "ENCRYPTION_KEY",
                            "MFA_ENABLED",
                            "SECURITY_SCAN_ENABLED",
@@ -114,6 +117,7 @@ TEST(ServiceConfig, PlaceholdersAreRefusedOutsideOfDevelopmentAndNeverPrinted) {
       {"AWS_ACCESS_KEY_ID", "your_access_key"},
       {"AWS_SECRET_ACCESS_KEY", "your_secret_key"},
       {"ALERTMANAGER_WEBHOOK_URL", "your_webhook_url"},
+      {"GRAFANA_ADMIN_PASSWORD", "your_grafana_password"},
       {"ENCRYPTION_KEY", "your_encryption_key_here"}};
   for (const auto& [name, value] : guide) {
     for (const char* environment : {"production", "edge"}) {
@@ -177,21 +181,76 @@ TEST(Size, UnitsAreDecimalOrBinary) {
     EXPECT_FALSE(ParseSize(bad).ok()) << bad;
 }
 
-TEST(ServiceConfig, TheShippedExamplesLoadAndTheDotEnvExampleHasEveryVariable) {
-  const std::string root = SAFERL_SOURCE_DIR;
+TEST(ServiceConfig, TheShippedExamplesLoad) {
   for (const char* name : {"development", "production", "edge"}) {
     ConfigSources sources;
-    sources.file = Cat(root, "/config/environments/", name, ".yaml.example");
+    sources.file = Cat(SAFERL_SOURCE_DIR, "/config/environments/", name, ".yaml.example");
     const auto config = LoadServiceConfig(sources);
     EXPECT_TRUE(config.ok()) << config.status();
   }
-  const auto text = ReadFile(root + "/.env.example", 1 << 20);
-  ASSERT_TRUE(text.ok());
-  const auto lines = ParseDotEnv(*text, ".env.example");
-  ASSERT_TRUE(lines.ok()) << lines.status();
-  for (const Variable& variable : Variables()) {
-    EXPECT_THAT(*text, HasSubstr(Cat(variable.name, "="))) << "missing in .env.example";
+}
+
+class DotEnvExample : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto text = ReadFile(path_, 1 << 20);
+    ASSERT_TRUE(text.ok());
+    const auto lines = ParseDotEnv(*text, ".env.example");
+    ASSERT_TRUE(lines.ok()) << lines.status();
+    for (const auto& [name, value] : *lines)
+      EXPECT_TRUE(values_.emplace(name, value).second) << name << " twice";
   }
+  const std::string path_ = Cat(SAFERL_SOURCE_DIR, "/.env.example");
+  std::map<std::string, std::string> values_;
+};
+
+TEST_F(DotEnvExample, HasTheVariablesThatAreReadAndNoOther) {
+  std::set<std::string> known, listed;
+  for (const Variable& variable : Variables()) known.insert(variable.name);
+  for (const auto& [name, value] : values_) listed.insert(name);
+  EXPECT_EQ(listed, known);
+  ConfigSources sources;
+  sources.dot_env = path_;
+  const auto config = LoadServiceConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  for (const Variable& variable : Variables())
+    EXPECT_TRUE(config->origins.contains(variable.field)) << variable.name;
+  const std::string printed = PrintServiceConfig(*config, true);
+  for (const Variable& variable : Variables()) {
+    if (!variable.secret) continue;
+    EXPECT_THAT(printed, Not(HasSubstr(values_[variable.name])));
+  }
+}
+
+/// One placeholder after the other is refused by its name, until each is a secret of one's own.
+TEST_F(DotEnvExample, StartsInProductionOnlyWhenEveryPlaceholderIsReplaced) {
+  std::set<std::string> placeholders, refused;
+  for (const auto& [name, value] : values_)
+    if (value.starts_with("your")) placeholders.insert(name);
+  for (const Variable& variable : Variables()) {
+    EXPECT_TRUE(!variable.secret || placeholders.contains(variable.name)) << variable.name;
+  }
+  std::map<std::string, std::string> own = {{"SAFERL_ENVIRONMENT", "production"}};
+  for (size_t i = 0; i < placeholders.size(); ++i) {
+    ConfigSources sources;
+    sources.dot_env = path_;
+    sources.environ = Fixed(own);
+    const auto config = LoadServiceConfig(sources);
+    ASSERT_FALSE(config.ok());
+    const std::string text = config.status().ToString();
+    const auto name = std::find_if(placeholders.begin(), placeholders.end(), [&](const auto& p) {
+      return text.find(p) != std::string::npos;
+    });
+    ASSERT_NE(name, placeholders.end()) << text;
+    EXPECT_THAT(text, Not(HasSubstr(values_[*name])));
+    EXPECT_TRUE(refused.insert(*name).second) << text;
+    own[*name] = "0123456789abcdef0123456789abcdef";
+  }
+  EXPECT_EQ(refused, placeholders);
+  ConfigSources sources;
+  sources.dot_env = path_;
+  sources.environ = Fixed(own);
+  EXPECT_TRUE(LoadServiceConfig(sources).ok()) << LoadServiceConfig(sources).status();
 }
 
 }  // namespace

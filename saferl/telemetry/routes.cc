@@ -60,6 +60,7 @@ void AddTelemetryRoutes(net::Router* router, const Metrics& metrics, bool profil
   scrape.summary = "Metrics in Prometheus' text format, or OpenMetrics where asked for";
   scrape.tag = "telemetry";
   scrape.run = net::Run::kPool;  // reads /proc
+  scrape.response_type = "text/plain";
   scrape.handler = [&metrics](const net::Request& request) {
     const std::string* accept = request.headers.Find("Accept");
     const TextFormat format = NegotiateFormat(accept == nullptr ? "" : *accept);

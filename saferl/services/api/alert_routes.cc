@@ -1,7 +1,6 @@
 #include "saferl/services/api/alert_routes.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "saferl/base/hash.h"
 #include "saferl/base/json.h"
@@ -70,7 +69,7 @@ Status OneOf(const Request& request, const char* field, const std::vector<std::s
 }
 
 Status CheckFilters(const Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
+  SAFERL_RETURN_IF_ERROR(CheckQuery(request));
   SAFERL_RETURN_IF_ERROR(OneOf(request, "status", {"firing", "resolved"}));
   std::vector<std::string> names, severities;
   for (int i = 0; i < static_cast<int>(AlertName::kCount); ++i) {
@@ -104,13 +103,9 @@ Response List(const Alerts* source, const Request& request) {
   if (const Status good = CheckFilters(request); !good.ok()) return Problem(request, good);
   const StatusOr<Page> page = ReadPage(request, 2);
   if (!page.ok()) return Problem(request, page.status());
-  std::pair<int64_t, std::string> after(INT64_MAX, "");
-  if (!page->after.empty()) {
-    const std::string& at = page->after[0];
-    after.second = page->after[1];
-    if (std::from_chars(at.data(), at.data() + at.size(), after.first).ec != std::errc())
-      return Problem(request, 400, "", "cursor: not one of this list; send next_cursor as it came");
-  }
+  const auto cursor = AfterTime(*page);
+  if (!cursor.ok()) return Problem(request, cursor.status());
+  const auto after = cursor->value_or(std::pair(INT64_MAX, std::string()));
   const std::vector<Alert> alerts = source == nullptr ? std::vector<Alert>() : source->List();
   const auto keys = Keys(alerts);
   std::vector<size_t> order;
@@ -161,6 +156,7 @@ void AddAlertRoutes(const Alerts* alerts, net::Router* router) {
       net::Method::kGet, "/api/v1/alerts/{id}", "getAlert", "An alert",
       [alerts](const Request& request) { return Get(alerts, request); }, "alerts");
   get.errors = {404};
+  ListsETag(&get);
   get.response_schema = kItemSchema;
   router->Add(std::move(get));
 }

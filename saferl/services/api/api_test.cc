@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "saferl/registry/testing/packages.h"
 #include "saferl/services/api/configuration_route.h"
 #include "saferl/services/testing/api_server.h"
 
@@ -37,6 +39,40 @@ class ApiTest : public testing::TestWithParam<const char*>, protected ApiServer 
     const Node body = Json(page);
     for (const Node& item : body.Find("items")->items()) names.push_back(item.Find("name")->text());
     return names;
+  }
+  void MakeThreeOfEach() {
+    registry::RolloutPlan plan;
+    plan.approvals = 0;
+    for (const char* name : {"a", "b", "c"}) {
+      Begin(name, 1);
+      const std::string robot = Cat(R"("robot":")", name, R"(","type":"wheelchair")");
+      EXPECT_EQ(Post("/api/v1/sessions", Cat("{", robot, "}")).status, 201);
+      EXPECT_EQ(Post("/api/v1/robots", Cat(R"({"id":")", name, R"(","type":"wheelchair"})")).status,
+                201);
+      app_->monitor().alerts().Raise(AlertName::kModelDrift, {{"model", name}}, "drifts");
+      for (uint64_t seed = 1; seed <= 3; ++seed) {
+        const std::string package = registry::testing::SmallPackage(seed);
+        EXPECT_TRUE(app_->registry().Push({.model = name, .package = package, .who = "ann"}).ok());
+      }
+      const auto version = app_->registry().Find(name, "3");
+      ASSERT_TRUE(version.ok()) << version.status();
+      EXPECT_TRUE(registry::RolloutStore(&app_->registry()).Start(*version, plan, "bob").ok());
+    }
+  }
+  /// What tells the items of a page apart, and its next_cursor, empty for null.
+  std::pair<std::vector<std::string>, std::string> PageOf(const std::string& path, int limit,
+                                                          const std::string& cursor) {
+    const auto answer = Get(Cat(path, "?limit=", limit, cursor.empty() ? "" : "&cursor=", cursor));
+    EXPECT_EQ(answer.status, 200) << path << answer.body;
+    const Node body = Json(answer);
+    std::vector<std::string> keys;
+    for (const Node& item : body.Find("items")->items()) {
+      keys.emplace_back();
+      for (const char* name : {"id", "robot", "name", "version"})
+        if (const Node* part = item.Find(name); part != nullptr) keys.back() += part->text() + "/";
+    }
+    const Node* next = body.Find("next_cursor");
+    return {keys, next->is_null() ? "" : next->text()};
   }
 };
 INSTANTIATE_TEST_SUITE_P(Stores, ApiTest, testing::ValuesIn(kBackends), NameOfBackends);
@@ -105,6 +141,43 @@ TEST_P(ApiTest, RunsRefuseWhatTheyDoNotUnderstand) {
   EXPECT_EQ(Post("/api/v1/experiments/none/finish", R"({"status":"failed"})").status, 404);
   EXPECT_EQ(Get("/api/v1/experiments/none").status, 404);
   EXPECT_EQ(Begin("once", 3, "k"), Begin("once", 3, "k")) << "one key, one run";
+}
+
+/// Every list of the document, by the same rules: the largest page, a page that is exactly full,
+/// and one item a page.
+TEST_P(ApiTest, EveryListIsPagedTheSame) {
+  MakeThreeOfEach();
+  int lists = 0;
+  for (const auto& route : app_->served()[0].second->routes()) {
+    const bool paged =
+        std::any_of(route->query.begin(), route->query.end(),
+                    [](const net::FieldSpec& field) { return field.name == "cursor"; });
+    if (!paged) continue;
+    ++lists;
+    std::string path = route->pattern;
+    if (const size_t at = path.find("{model}"); at != std::string::npos) path.replace(at, 7, "a");
+    for (const char* bad :
+         {"?limit=0", "?limit=1001", "?cursor=zz", "?cursr=1", "?limit=1&limit=2"})
+      EXPECT_EQ(Get(Cat(path, bad)).status, 400) << path << bad;
+    const auto [all, more] = PageOf(path, 1000, "");
+    EXPECT_EQ(more, "") << path;
+    if (route->operation_id == "listDecisions") {
+      EXPECT_TRUE(all.empty()) << "they are made in resources_test.cc";
+      continue;
+    }
+    ASSERT_EQ(all.size(), 3U) << path;
+    EXPECT_EQ(PageOf(path, 3, "").second, "") << path << ": the last page, and full";
+    std::vector<std::string> one_by_one;
+    std::string cursor;
+    do {
+      const auto [items, next] = PageOf(path, 1, cursor);
+      ASSERT_EQ(items.size(), 1U) << path;
+      one_by_one.push_back(items[0]);
+      cursor = next;
+    } while (!cursor.empty() && one_by_one.size() < 9);
+    EXPECT_EQ(one_by_one, all) << path;
+  }
+  EXPECT_EQ(lists, 8);
 }
 
 TEST_P(ApiTest, AlertsAreListedFilteredAndPaged) {

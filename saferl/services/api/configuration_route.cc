@@ -65,8 +65,7 @@ void AddConfigurationRoute(const ServiceConfig& config, net::Router* router) {
       net::Method::kGet, "/api/v1/configuration", "getConfiguration",
       "Every field in effect, and where its value came from",
       [lines = Lines(config)](const Request& request) {
-        if (const Status known = CheckQuery(request, Fields()); !known.ok())
-          return Problem(request, known);
+        if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
         const std::string* prefix = request.Query("field");
         JsonWriter w;
         w.BeginObject().Key("fields").BeginArray();
@@ -77,6 +76,7 @@ void AddConfigurationRoute(const ServiceConfig& config, net::Router* router) {
       "configuration");
   route.query = Fields();
   route.response_schema = kSchema;
+  ListsETag(&route);
   router->Add(std::move(route));
 }
 

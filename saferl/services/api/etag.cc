@@ -25,7 +25,36 @@ bool Names(std::string_view list, std::string_view tag, bool weak) {
   return false;
 }
 
+const net::FieldSpec& ETagField() {
+  static const net::FieldSpec field = {
+      .name = "ETag", .type = "string", .doc = "the tag of what this says; send it as If-Match"};
+  return field;
+}
+
 }  // namespace
+
+void ListsETag(net::Route* route) {
+  route->headers.push_back({.name = "If-None-Match",
+                            .type = "string",
+                            .doc = "a tag that you have; unchanged is answered 304"});
+  route->answer_headers.push_back(ETagField());
+  route->errors.push_back(304);
+}
+
+void ListsIfMatch(net::Route* route) {
+  route->headers.push_back({.name = "If-Match",
+                            .type = "string",
+                            .doc = "the tag that you have read; another by now is answered 412"});
+  if (route->method != net::Method::kDelete || route->success[0] != 204)
+    route->answer_headers.push_back(ETagField());
+  route->errors.push_back(412);
+}
+
+void ListsNewETag(net::Route* route) {
+  route->success[0] = 201;
+  route->answer_headers.push_back({.name = "Location", .type = "string", .doc = "where it is"});
+  route->answer_headers.push_back(ETagField());
+}
 
 std::string ETagOf(std::string_view representation) {
   return Cat("\"", Sha256Hex(representation).substr(0, 32), "\"");
@@ -34,7 +63,7 @@ std::string ETagOf(std::string_view representation) {
 net::Response WithETag(const net::Request& request, net::Response response) {
   if (response.status != 200) return response;
   const std::string tag = ETagOf(response.body);
-  const std::string* has = request.headers.Find("If-None-Match");
+  const std::string* has = request.Header("If-None-Match");
   if (has != nullptr && Names(*has, tag, true)) {
     net::Response unchanged;
     unchanged.status = 304;
@@ -46,7 +75,7 @@ net::Response WithETag(const net::Request& request, net::Response response) {
 }
 
 Status CheckIfMatch(const net::Request& request, std::string_view current) {
-  const std::string* wants = request.headers.Find("If-Match");
+  const std::string* wants = request.Header("If-Match");
   if (wants == nullptr || Names(*wants, current, false)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       "If-Match: the resource has changed since; read it again and decide anew");

@@ -9,12 +9,16 @@
 #include <string_view>
 
 #include "saferl/base/status.h"
-#include "saferl/net/http.h"
+#include "saferl/net/router.h"
 
 namespace saferl::services {
 
 /// Strong tag of a representation: its SHA-256, shortened.
 std::string ETagOf(std::string_view representation);
+/// What a route says that uses these: a GET WithETag, a change CheckIfMatch, a creation its ETag.
+void ListsETag(net::Route* route);
+void ListsIfMatch(net::Route* route);
+void ListsNewETag(net::Route* route);
 /// Adds ETag to a 200 of a GET; 304 when the client has it already.
 net::Response WithETag(const net::Request& request, net::Response response);
 /// OK, or kFailedPrecondition (412) when If-Match names neither `current` nor "*". `current` empty:

@@ -38,6 +38,21 @@ StatusOr<std::unique_ptr<Idempotency>> Idempotency::Open(storage::Database* data
   return std::unique_ptr<Idempotency>(new Idempotency(database));
 }
 
+void Idempotency::Once(net::Route* route) {
+  route->headers.push_back({.name = "Idempotency-Key",
+                            .type = "string",
+                            .doc =
+                                "1 to 255 visible ASCII characters, a UUID; the same key again is "
+                                "answered as the first time, for 24 h"});
+  route->answer_headers.push_back({.name = "Idempotency-Replayed",
+                                   .type = "string",
+                                   .doc = "true: the answer of the first request with this key"});
+  route->errors.insert(route->errors.end(), {409, 422});
+  route->handler = [this, handler = std::move(route->handler)](const net::Request& request) {
+    return Run(request, handler);
+  };
+}
+
 Response Idempotency::Again(const net::Request& request, const std::string& key,
                             const std::string& fingerprint) {
   const auto found = database_->Query(
@@ -56,7 +71,7 @@ Response Idempotency::Again(const net::Request& request, const std::string& key,
   const storage::Row& row = found->rows[0];
   if (AsText(row[0]) != fingerprint)
     return Problem(request, 422, "",
-                   "Idempotency-Key: used for another method, path or body; make a new key");
+                   "Idempotency-Key: used for another method, path, query or body; make a new key");
   Response response;
   response.status = static_cast<int>(AsInt(row[1]));
   response.content_type = AsText(row[2]);
@@ -69,13 +84,15 @@ Response Idempotency::Again(const net::Request& request, const std::string& key,
 
 Response Idempotency::Run(const net::Request& request,
                           const std::function<Response(const net::Request&)>& handler) {
-  const std::string* key = request.headers.Find("Idempotency-Key");
+  const std::string* key = request.Header("Idempotency-Key");
   if (key == nullptr) return handler(request);
   if (!IsKey(*key))
     return Problem(request, 400, "",
                    "Idempotency-Key: not 1 to 255 visible ASCII characters; send a UUID");
-  const std::string fingerprint =
-      Sha256Hex(Cat(net::Name(request.method), "\n", request.path, "\n", request.body));
+  std::string said = Cat(net::Name(request.method), "\n", request.path);
+  for (const auto& [name, value] : request.query)
+    said += Cat("?", name.size(), ":", name, value.size(), ":", value);
+  const std::string fingerprint = Sha256Hex(Cat(said, "\n", request.body));
   const int64_t now = WallNanos();
   bool first = false;
   const Status reserved = database_->Transact([&](storage::Transaction& t) -> Status {

@@ -100,7 +100,9 @@ std::string PageSchema(std::string_view item_schema) {
              R"(},"next_cursor":{"type":["string","null"]}}})");
 }
 
-Status CheckQuery(const net::Request& request, const std::vector<net::FieldSpec>& known) {
+Status CheckQuery(const net::Request& request) {
+  if (request.route == nullptr) return absl::OkStatus();
+  const std::vector<net::FieldSpec>& known = request.route->query;
   for (size_t i = 0; i < request.query.size(); ++i) {
     const std::string& name = request.query[i].first;
     const auto is = [&name](const auto& field) { return field.name == name; };

@@ -37,7 +37,7 @@ std::string ErrorJson(const Status& status) {
 }
 
 StatusOr<int64_t> ReadSilence(const net::Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, StreamFields()));
+  SAFERL_RETURN_IF_ERROR(CheckQuery(request));
   const std::string* text = request.Query("silence_ms");
   return text == nullptr ? StatusOr<int64_t>(kSilence_ms) : ParseSilence(*text);
 }

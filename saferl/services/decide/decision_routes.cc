@@ -50,7 +50,6 @@ Status ByName(const Request& request, const char* field, int count, std::optiona
 }
 
 StatusOr<DecisionFilter> ReadFilter(const Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
   DecisionFilter filter;
   if (const std::string* robot = request.Query("robot")) filter.robot = *robot;
   if (const std::string* session = request.Query("session")) filter.session = *session;
@@ -73,20 +72,13 @@ std::string ItemJson(const KeptDecision& d) {
 }
 
 Response List(DecisionStore* store, const Request& request) {
-  const StatusOr<DecisionFilter> filter = ReadFilter(request);
-  if (!filter.ok()) return Problem(request, filter.status());
-  const StatusOr<Page> page = ReadPage(request, 2);
-  if (!page.ok()) return Problem(request, page.status());
-  const auto after = AfterTime(*page);
-  if (!after.ok()) return Problem(request, after.status());
-  const auto found = store->List(*filter, page->limit + 1, *after);
-  if (!found.ok()) return Problem(request, found.status());
-  std::vector<std::string> items;
-  const size_t n = std::min(found->size(), static_cast<size_t>(page->limit));
-  for (size_t i = 0; i < n; ++i) items.push_back(ItemJson((*found)[i]));
-  std::string next;
-  if (found->size() > n) next = MakeCursor({Cat((*found)[n - 1].at_ns), (*found)[n - 1].head.id});
-  return PageResponse(items, next);
+  const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<KeptDecision>> {
+    SAFERL_ASSIGN_OR_RETURN(const DecisionFilter filter, ReadFilter(request));
+    SAFERL_ASSIGN_OR_RETURN(const auto after, AfterTime(page));
+    return store->List(filter, rows, after);
+  };
+  return ListPage(request, 2, read, ItemJson,
+                  [](const KeptDecision& d) { return std::vector{Cat(d.at_ns), d.head.id}; });
 }
 
 StatusOr<std::string> FullJson(const KeptDecision& kept, Sessions* sessions) {
@@ -142,6 +134,7 @@ void AddDecisionRoutes(DecisionStore* store, Sessions* sessions, net::Router* ro
                "A kept decision, and the request that made it",
                [store, sessions](const Request& request) { return Get(store, sessions, request); });
   get.errors = {404};
+  ListsETag(&get);
   get.response_schema = Cat(R"({"type":"object","properties":{"tick":{"type":"integer"},)"
                             R"("at_ns":{"type":"integer"},"decision":)",
                             DecisionSchema(), R"(,"request":)", DecideRequestSchema(), "}}");
@@ -150,6 +143,7 @@ void AddDecisionRoutes(DecisionStore* store, Sessions* sessions, net::Router* ro
       ApiRoute(net::Method::kPost, "/api/v1/decisions/{id}/replay", "replayDecision",
                "Runs the Tick again from its recorded inputs: bit-equal, or where it differs",
                [store](const Request& request) { return Replay(store, request); });
+  replay.request_types = {};
   replay.errors = {404, 409};
   replay.response_schema = kReplaySchema;
   router->Add(std::move(replay));

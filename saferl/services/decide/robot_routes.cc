@@ -64,20 +64,17 @@ class Robots {
       : database_(database), sessions_(sessions) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request, PageFields()); !known.ok())
-      return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 1);
-    if (!page.ok()) return Problem(request, page.status());
-    const auto found = database_->Query(
-        Cat("SELECT ", kColumns,
-            " FROM robots WHERE id COLLATE \"C\" > $1 ORDER BY id COLLATE \"C\" LIMIT $2"),
-        {page->after.empty() ? std::string() : page->after[0], int64_t{page->limit} + 1});
-    if (!found.ok()) return Problem(request, found.status());
-    std::vector<std::string> items;
-    const size_t n = std::min(found->rows.size(), static_cast<size_t>(page->limit));
-    for (size_t i = 0; i < n; ++i) items.push_back(RobotJson(found->rows[i]));
-    return PageResponse(items,
-                        found->rows.size() > n ? MakeCursor({AsText(found->rows[n - 1][0])}) : "");
+    const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<storage::Row>> {
+      SAFERL_ASSIGN_OR_RETURN(
+          storage::Rows found,
+          database_->Query(
+              Cat("SELECT ", kColumns,
+                  " FROM robots WHERE id COLLATE \"C\" > $1 ORDER BY id COLLATE \"C\" LIMIT $2"),
+              {page.after.empty() ? std::string() : page.after[0], int64_t{rows}}));
+      return std::move(found.rows);
+    };
+    return ListPage(request, 1, read, RobotJson,
+                    [](const storage::Row& row) { return std::vector{AsText(row[0])}; });
   }
 
   Response Create(const Request& request) {
@@ -196,29 +193,33 @@ Status AddRobotRoutes(storage::Database* database, Sessions* sessions, Idempoten
   list.query = PageFields();
   list.response_schema = PageSchema(kRobotSchema);
   router->Add(std::move(list));
-  net::Route create = ApiRoute(
-      net::Method::kPost, std::string(kPath), "createRobot", "Makes a robot known",
-      [robots, idempotency](const Request& request) {
-        return idempotency->Run(request, [&](const Request& r) { return robots->Create(r); });
-      });
+  net::Route create =
+      ApiRoute(net::Method::kPost, std::string(kPath), "createRobot", "Makes a robot known",
+               [robots](const Request& request) { return robots->Create(request); });
   create.request_schema = kCreateSchema;
   create.response_schema = kRobotSchema;
-  create.errors = {409, 422};
+  create.errors = {409};
+  ListsNewETag(&create);
+  idempotency->Once(&create);
   router->Add(std::move(create));
   net::Route get = ApiRoute(net::Method::kGet, one, "getRobot", "A robot",
                             [robots](const Request& request) { return robots->Get(request); });
   get.response_schema = kRobotSchema;
   get.errors = {404};
+  ListsETag(&get);
   router->Add(std::move(get));
   net::Route put = ApiRoute(net::Method::kPut, one, "putRobot", "Replaces a robot's description",
                             [robots](const Request& request) { return robots->Put(request); });
   put.request_schema = kPutSchema;
   put.response_schema = kRobotSchema;
-  put.errors = {404, 412};
+  put.errors = {404};
+  ListsIfMatch(&put);
   router->Add(std::move(put));
   net::Route erase = ApiRoute(net::Method::kDelete, one, "deleteRobot", "Forgets a robot",
                               [robots](const Request& request) { return robots->Delete(request); });
-  erase.errors = {404, 409, 412};
+  erase.success = {204};
+  erase.errors = {404, 409};
+  ListsIfMatch(&erase);
   router->Add(std::move(erase));
   return absl::OkStatus();
 }

@@ -87,22 +87,14 @@ Response Create(Sessions* sessions, const Request& request) {
 }
 
 Response List(Sessions* sessions, const Request& request) {
-  if (const Status known = CheckQuery(request, PageFields()); !known.ok())
-    return Problem(request, known);
-  const StatusOr<Page> page = ReadPage(request, 1);
-  if (!page.ok()) return Problem(request, page.status());
-  std::vector<std::string> items;
-  std::string last, next;
-  for (const SessionInfo& session : sessions->List()) {
-    if (!page->after.empty() && session.robot <= page->after[0]) continue;
-    if (items.size() == static_cast<size_t>(page->limit)) {
-      next = MakeCursor({last});
-      break;
-    }
-    items.push_back(SessionJson(session));
-    last = session.robot;
-  }
-  return PageResponse(items, next);
+  const auto read = [&](const Page& page, int /*rows*/) -> StatusOr<std::vector<SessionInfo>> {
+    std::vector<SessionInfo> all = sessions->List();
+    if (!page.after.empty())
+      std::erase_if(all, [&](const SessionInfo& s) { return s.robot <= page.after[0]; });
+    return all;
+  };
+  return ListPage(request, 1, read, SessionJson,
+                  [](const SessionInfo& s) { return std::vector{s.robot}; });
 }
 
 Response Get(Sessions* sessions, const Request& request) {
@@ -133,25 +125,28 @@ void AddSessionRoutes(Sessions* sessions, Idempotency* idempotency, net::Router*
   list.query = PageFields();
   list.response_schema = PageSchema(kSessionSchema);
   router->Add(std::move(list));
-  net::Route create = ApiRoute(
-      net::Method::kPost, std::string(kPath), "createSession",
-      "Makes a robot's session before its first tick",
-      [sessions, idempotency](const Request& request) {
-        return idempotency->Run(request, [&](const Request& r) { return Create(sessions, r); });
-      });
+  net::Route create =
+      ApiRoute(net::Method::kPost, std::string(kPath), "createSession",
+               "Makes a robot's session before its first tick",
+               [sessions](const Request& request) { return Create(sessions, request); });
   create.request_schema = kBodySchema;
   create.response_schema = kSessionSchema;
-  create.errors = {404, 409, 422, 429};
+  create.errors = {404, 409, 429};
+  ListsNewETag(&create);
+  idempotency->Once(&create);
   router->Add(std::move(create));
   net::Route get = ApiRoute(net::Method::kGet, one, "getSession", "A robot's session",
                             [sessions](const Request& request) { return Get(sessions, request); });
   get.response_schema = kSessionSchema;
   get.errors = {404};
+  ListsETag(&get);
   router->Add(std::move(get));
   net::Route end = ApiRoute(net::Method::kDelete, one, "endSession",
                             "Ends it; a latched stop stays with the robot",
                             [sessions](const Request& request) { return End(sessions, request); });
-  end.errors = {404, 412};
+  end.success = {204};
+  end.errors = {404};
+  ListsIfMatch(&end);
   router->Add(std::move(end));
 }
 

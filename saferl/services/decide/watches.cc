@@ -151,7 +151,7 @@ void Watches::AddRoute(net::Router* router) {
   route.max_body_bytes = kMaxMessage;
   route.websocket = [this](const std::shared_ptr<net::Stream>& stream,
                            const net::Request& request) {
-    const Status known = CheckQuery(request, Fields());
+    const Status known = CheckQuery(request);
     const std::string* robot = request.Query("robot");
     if (!known.ok() || robot == nullptr || !IsModelName(*robot))
       return Refuse(stream, "robot: missing or not a name; open /monitor/stream?robot=NAME");

@@ -110,7 +110,6 @@ std::vector<net::FieldSpec> ListFields() {
 }
 
 StatusOr<ExperimentFilter> ReadFilter(const Request& request) {
-  SAFERL_RETURN_IF_ERROR(CheckQuery(request, ListFields()));
   ExperimentFilter f;
   for (const auto& [field, to] :
        {std::pair{"name", &f.name}, std::pair{"task", &f.task},
@@ -203,20 +202,13 @@ Response Create(ExperimentStore* store, const Request& request) {
 }
 
 Response List(ExperimentStore* store, const Request& request) {
-  const StatusOr<ExperimentFilter> filter = ReadFilter(request);
-  if (!filter.ok()) return Problem(request, filter.status());
-  const StatusOr<Page> page = ReadPage(request, 2);
-  if (!page.ok()) return Problem(request, page.status());
-  const auto after = AfterTime(*page);
-  if (!after.ok()) return Problem(request, after.status());
-  const auto found = store->List(*filter, page->limit + 1, *after);
-  if (!found.ok()) return Problem(request, found.status());
-  std::vector<std::string> items;
-  const size_t n = std::min(found->size(), static_cast<size_t>(page->limit));
-  for (size_t i = 0; i < n; ++i) items.push_back(ToJson((*found)[i]));
-  std::string next;
-  if (found->size() > n) next = MakeCursor({Cat((*found)[n - 1].created_ns), (*found)[n - 1].id});
-  return PageResponse(items, next);
+  const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<Experiment>> {
+    SAFERL_ASSIGN_OR_RETURN(const ExperimentFilter filter, ReadFilter(request));
+    SAFERL_ASSIGN_OR_RETURN(const auto after, AfterTime(page));
+    return store->List(filter, rows, after);
+  };
+  return ListPage(request, 2, read, ToJson,
+                  [](const Experiment& e) { return std::vector{Cat(e.created_ns), e.id}; });
 }
 
 Response Get(ExperimentStore* store, const Request& request) {
@@ -298,23 +290,25 @@ void AddExperimentRoutes(ExperimentStore* store, Idempotency* idempotency, net::
   list.query = ListFields();
   list.response_schema = PageSchema(kSchema);
   router->Add(std::move(list));
-  router->Add(Make(net::Method::kGet, one, "getExperiment", "A training run", "", {404},
-                   [store](const Request& r) { return Get(store, r); }));
+  net::Route get = Make(net::Method::kGet, one, "getExperiment", "A training run", "", {404},
+                        [store](const Request& r) { return Get(store, r); });
+  ListsETag(&get);
+  router->Add(std::move(get));
   const auto post = [&](const std::string& pattern, const char* id, const char* summary,
                         std::string_view schema, std::vector<int> errors,
-                        Response (*handler)(ExperimentStore*, const Request&)) {
-    router->Add(Make(net::Method::kPost, pattern, id, summary, schema, std::move(errors),
-                     [store, idempotency, handler](const Request& request) {
-                       return idempotency->Run(request, [store, handler](const Request& r) {
-                         return handler(store, r);
-                       });
-                     }));
+                        Response (*handler)(ExperimentStore*, const Request&),
+                        void (*lists)(net::Route*)) {
+    net::Route route = Make(net::Method::kPost, pattern, id, summary, schema, std::move(errors),
+                            [store, handler](const Request& r) { return handler(store, r); });
+    lists(&route);
+    idempotency->Once(&route);
+    router->Add(std::move(route));
   };
-  post(path, "createExperiment", "Begins a training run", kCreateSchema, {409, 422}, Create);
+  post(path, "createExperiment", "Begins a training run", kCreateSchema, {}, Create, ListsNewETag);
   post(one + "/progress", "reportExperiment", "How far it is, and its metrics", kProgressSchema,
-       {404, 409, 412, 422}, Progress);
-  post(one + "/finish", "finishExperiment", "Ends it, once", kFinishSchema, {404, 409, 412, 422},
-       Finish);
+       {404}, Progress, ListsIfMatch);
+  post(one + "/finish", "finishExperiment", "Ends it, once", kFinishSchema, {404}, Finish,
+       ListsIfMatch);
 }
 
 }  // namespace saferl::services

@@ -232,7 +232,7 @@ class Oip {
   }
 
   StatusOr<InferRequest> Message(const Request& request) const {
-    const std::string* text = request.headers.Find(kHeaderLength);
+    const std::string* text = request.Header(kHeaderLength);
     if (text == nullptr) return DecodeInferRequest(request.body, std::nullopt);
     size_t value = 0;
     const char* end = text->data() + text->size();
@@ -272,6 +272,30 @@ class Oip {
 
 constexpr const char* kInferSchema =
     R"({"type":"object","required":["inputs"],"properties":{"id":{"type":"string"},"parameters":{"type":"object"},"inputs":{"type":"array","items":{"type":"object","required":["name","shape","datatype"],"properties":{"name":{"type":"string"},"shape":{"type":"array","items":{"type":"integer"}},"datatype":{"type":"string"},"parameters":{"type":"object"},"data":{"type":"array"}}}},"outputs":{"type":"array"}}})";
+
+constexpr const char* kIndexSchema =
+    R"({"type":"object","additionalProperties":false,"properties":{"ready":{"type":"boolean","description":"only what is ready"}}})";
+constexpr const char* kLoadSchema =
+    R"({"type":"object","additionalProperties":false,"properties":{"parameters":{"type":"object","maxProperties":0,"description":"none is taken: models come from the server's own store"}}})";
+constexpr const char* kUnloadSchema =
+    R"({"type":"object","description":"parameters are passed over","properties":{"parameters":{"type":"object"}}})";
+
+/// The body, and the header that says how much of it is JSON.
+void ListInfer(net::Route* route) {
+  const net::FieldSpec length = {.name = std::string(kHeaderLength),
+                                 .type = "integer",
+                                 .doc = "bytes of JSON before the tensors' bytes"};
+  route->request_schema = kInferSchema;
+  route->request_types = {net::kJsonType, net::kBytesType};
+  route->headers = route->answer_headers = {length};
+  route->max_body_bytes = kMaxBody;
+  route->errors.insert(route->errors.end(), {429, 503, 504});
+}
+
+void ListRepository(const char* schema, net::Route* route) {
+  route->request_schema = schema;
+  route->body_required = false;
+}
 
 }  // namespace
 
@@ -329,12 +353,16 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
                        Response (Oip::*handler)(const Request&) const, net::Run run) {
     net::Route route = make(method, std::move(pattern), std::move(id), std::move(summary));
     route.run = run;
+    if (route.pattern.find("{model}") != std::string::npos) route.errors = {404};
     route.handler = [oip, handler](const Request& request) {
       Response response = ((*oip).*handler)(request);
       // tritonclient's aio client says that it takes gzip, and unpacks only what infer answers.
       response.compress = false;
       return response;
     };
+    if (handler == &Oip::Index) ListRepository(kIndexSchema, &route);
+    if (handler == &Oip::Load) ListRepository(kLoadSchema, &route);
+    if (handler == &Oip::Unload) ListRepository(kUnloadSchema, &route);
     router->Add(std::move(route));
   };
   router->SetErrorShape("/v2", [](const Request&, int status, std::string_view detail) {
@@ -363,8 +391,8 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
     infer.later = [oip](const Request& request, net::Later* later) {
       return oip->InferRoute(request, later);
     };
-    infer.request_schema = kInferSchema;
-    infer.max_body_bytes = kMaxBody;
+    infer.errors = {404};
+    ListInfer(&infer);
     router->Add(std::move(infer));
   }
   add(Method::kPost, "/v2/repository/index", "oipIndex", "What the repository holds", &Oip::Index,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <stdexcept>
 
 #include "saferl/base/text.h"
 #include "saferl/storage/objects.h"
@@ -87,8 +88,8 @@ void WriteTags(const std::vector<registry::Tag>& tags, JsonWriter* w) {
 
 }  // namespace
 
-StatusOr<Arguments> Arguments::Of(const net::Request& request) {
-  Arguments arguments;
+StatusOr<Arguments> Arguments::Of(const net::Request& request, const Fields& fields) {
+  Arguments arguments(fields);
   if (request.method == net::Method::kGet) {
     arguments.query_ = request.query;
     return arguments;
@@ -101,6 +102,8 @@ StatusOr<Arguments> Arguments::Of(const net::Request& request) {
 }
 
 bool Arguments::Has(std::string_view key) const {
+  if (FindField(*fields_, key) == nullptr)
+    throw std::logic_error(Cat("a handler reads '", key, "', which its route does not list"));
   if (body_) {
     const Node* node = object_.Find(key);
     return node != nullptr && !node->is_null();
@@ -152,13 +155,13 @@ StatusOr<bool> Arguments::Truth(std::string_view key) const {
 
 StatusOr<std::vector<std::string>> Arguments::Texts(std::string_view key) const {
   std::vector<std::string> texts;
+  if (!Has(key)) return texts;
   if (!body_) {
     for (const auto& [name, value] : query_) {
       if (name == key) texts.push_back(value);
     }
     return texts;
   }
-  if (!Has(key)) return texts;
   const Node* node = object_.Find(key);
   if (!node->is_list()) return Bad(key, Cat("is ", node->KindName(), ", not a list"));
   for (const Node& item : node->items()) {

@@ -9,13 +9,15 @@
 #include "saferl/base/json.h"
 #include "saferl/net/http.h"
 #include "saferl/registry/records.h"
+#include "saferl/services/mlflow/fields.h"
 
 namespace saferl::services::mlflow {
 
-/// The arguments of one request, from the query or the body.
+/// The arguments of one request, from the query or the body. Only `fields` can be read; another
+/// name throws, which the server answers with 500. `fields` outlives it.
 class Arguments {
  public:
-  static StatusOr<Arguments> Of(const net::Request& request);
+  static StatusOr<Arguments> Of(const net::Request& request, const Fields& fields);
 
   bool Has(std::string_view key) const;
   StatusOr<std::string> Text(std::string_view key) const;  ///< required, not empty
@@ -27,6 +29,8 @@ class Arguments {
   StatusOr<std::vector<registry::Tag>> Tags() const;
 
  private:
+  explicit Arguments(const Fields& fields) : fields_(&fields) {}
+  const Fields* fields_;
   bool body_ = false;
   Node object_;
   std::vector<std::pair<std::string, std::string>> query_;

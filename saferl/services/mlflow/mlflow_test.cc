@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <map>
 
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
@@ -140,6 +141,44 @@ TEST_P(MlflowTest, BadInputIsAnsweredWithAReason) {
     EXPECT_THAT(answer.body, HasSubstr("INVALID_PARAMETER_VALUE")) << query;
   }
   EXPECT_EQ(*store_->Revision(), before);
+}
+
+/// What the document says is required is refused by name when it is left out, and what it does not
+/// say is required may be left out.
+TEST_P(MlflowTest, RequiredFieldsOfTheDocumentAreThoseOfTheHandlers) {
+  const std::map<std::string, std::string> values = {
+      {"name", "\"arm\""},   {"new_name", "\"leg\""},
+      {"version", "1"},      {"alias", "\"best\""},
+      {"key", "\"k\""},      {"source", Cat("\"sha256:", digests_[0], "\"")},
+      {"stage", "\"None\""}, {"archive_existing_versions", "false"}};
+  int checked = 0;
+  for (const auto& route : router_.routes()) {
+    const bool get = route->method == net::Method::kGet;
+    std::vector<std::string> required;
+    for (const net::FieldSpec& field : route->query)
+      if (field.required) required.push_back(field.name);
+    if (!get) {
+      const auto schema = ParseJson(route->request_schema, route->pattern);
+      ASSERT_TRUE(schema.ok()) << schema.status();
+      for (const Node& name : schema->Find("required")->items()) required.push_back(name.text());
+    }
+    for (const std::string& left_out : required) {
+      std::string query = "?", body = "{";
+      for (const std::string& name : required) {
+        if (name == left_out) continue;
+        ASSERT_TRUE(values.contains(name)) << name;
+        const std::string& value = values.at(name);
+        body += Cat(body == "{" ? "" : ",", "\"", name, "\":", value);
+        query += Cat(name, "=", value[0] == '"' ? value.substr(1, value.size() - 2) : value, "&");
+      }
+      const auto answer = get ? Call(route->method, route->pattern + query)
+                              : Call(route->method, route->pattern, body + "}");
+      EXPECT_EQ(answer.status, 400) << route->pattern << " without " << left_out;
+      EXPECT_THAT(answer.body, HasSubstr(Cat(left_out, ": is missing"))) << route->pattern;
+      ++checked;
+    }
+  }
+  EXPECT_EQ(checked, 2 * 39) << "both prefixes";
 }
 
 TEST(Filter, IsReadAsMlflowWritesIt) {

@@ -278,51 +278,123 @@ struct Entry {
   Method method;
   const char *path, *id, *summary;
   StatusOr<std::string> (Mlflow::*handler)(const Arguments&);
+  Fields fields;
+  const char* answer;  ///< the schema of a success
 };
 
+constexpr Field kName{"name", Kind::kText, true, "the model's name"};
+constexpr Field kVersion{"version", Kind::kNumber, true, "the version's number"};
+constexpr Field kAlias{"alias", Kind::kText, true, "a name of a version"};
+constexpr Field kKey{"key", Kind::kText, true, "the tag's name"};
+constexpr Field kValue{"value", Kind::kText, false, "what the tag says"};
+constexpr Field kTags{"tags", Kind::kTags, false, "tags of the new one"};
+constexpr Field kDescription{"description", Kind::kText, false, "for people"};
+constexpr Field kStages{"stages", Kind::kTexts, false, "None, Staging, Production, Archived; all"};
+constexpr Fields kSearch{
+    {{"filter", Kind::kText, false, "name = 'x' AND tags.k LIKE 'v%'"},
+     {"order_by", Kind::kTexts, false, "a field, then ASC or DESC"},
+     {"max_results", Kind::kNumber, false, "1 to 200000"},
+     {"page_token", Kind::kText, false, "next_page_token of the page before"}}};
+
+constexpr const char* kModelAnswer =
+    R"({"type":"object","required":["registered_model"],"properties":{"registered_model":{"type":"object"}}})";
+constexpr const char* kVersionAnswer =
+    R"({"type":"object","required":["model_version"],"properties":{"model_version":{"type":"object"}}})";
+constexpr const char* kModelsAnswer =
+    R"({"type":"object","properties":{"registered_models":{"type":"array","items":{"type":"object"}},"next_page_token":{"type":"string"}}})";
+constexpr const char* kVersionsAnswer =
+    R"({"type":"object","properties":{"model_versions":{"type":"array","items":{"type":"object"}},"next_page_token":{"type":"string"}}})";
+constexpr const char* kUriAnswer =
+    R"({"type":"object","required":["artifact_uri"],"properties":{"artifact_uri":{"type":"string"}}})";
+constexpr const char* kNothing = R"({"type":"object","maxProperties":0})";
+
+/// As a call, since a table of calls is short on the page.
+constexpr Entry Of(Method method, const char* path, const char* id, const char* summary,
+                   StatusOr<std::string> (Mlflow::*handler)(const Arguments&), const Fields& fields,
+                   const char* answer) {
+  return {method, path, id, summary, handler, fields, answer};
+}
+
 constexpr Entry kEntries[] = {
-    {Method::kPost, "registered-models/create", "CreateModel", "Make a model",
-     &Mlflow::CreateModel},
-    {Method::kPost, "registered-models/rename", "RenameModel", "Rename a model",
-     &Mlflow::RenameModel},
-    {Method::kPatch, "registered-models/update", "UpdateModel", "Describe a model",
-     &Mlflow::UpdateModel},
-    {Method::kDelete, "registered-models/delete", "DeleteModel", "Hide a model and its versions",
-     &Mlflow::DeleteModel},
-    {Method::kGet, "registered-models/get", "GetModel", "One model", &Mlflow::GetModel},
-    {Method::kGet, "registered-models/search", "SearchModels", "Find models",
-     &Mlflow::SearchModels},
-    {Method::kPost, "registered-models/get-latest-versions", "LatestVersionsByPost",
-     "The newest version of each stage", &Mlflow::LatestVersions},
-    {Method::kGet, "registered-models/get-latest-versions", "LatestVersions",
-     "The newest version of each stage", &Mlflow::LatestVersions},
-    {Method::kPost, "registered-models/set-tag", "SetModelTag", "Tag a model",
-     &Mlflow::SetModelTag},
-    {Method::kDelete, "registered-models/delete-tag", "DeleteModelTag", "Remove a model's tag",
-     &Mlflow::DeleteModelTag},
-    {Method::kPost, "registered-models/alias", "SetAlias", "Name a version", &Mlflow::SetAlias},
-    {Method::kDelete, "registered-models/alias", "DeleteAlias", "Remove a name",
-     &Mlflow::DeleteAlias},
-    {Method::kGet, "registered-models/alias", "GetByAlias", "The version of a name",
-     &Mlflow::GetByAlias},
-    {Method::kPost, "model-versions/create", "CreateVersion", "Make a version of pushed bytes",
-     &Mlflow::CreateVersion},
-    {Method::kPatch, "model-versions/update", "UpdateVersion", "Describe a version",
-     &Mlflow::UpdateVersion},
-    {Method::kPost, "model-versions/transition-stage", "TransitionStage", "Move to a stage",
-     &Mlflow::TransitionStage},
-    {Method::kDelete, "model-versions/delete", "DeleteVersion", "Hide a version",
-     &Mlflow::DeleteVersion},
-    {Method::kGet, "model-versions/get", "GetVersion", "One version", &Mlflow::GetVersion},
-    {Method::kGet, "model-versions/search", "SearchVersions", "Find versions",
-     &Mlflow::SearchVersions},
-    {Method::kGet, "model-versions/get-download-uri", "DownloadUri", "The digest of the bytes",
-     &Mlflow::DownloadUri},
-    {Method::kPost, "model-versions/set-tag", "SetVersionTag", "Tag a version",
-     &Mlflow::SetVersionTag},
-    {Method::kDelete, "model-versions/delete-tag", "DeleteVersionTag", "Remove a version's tag",
-     &Mlflow::DeleteVersionTag},
+    Of(Method::kPost, "registered-models/create", "CreateModel", "Make a model",
+       &Mlflow::CreateModel, {{kName, kDescription, kTags}}, kModelAnswer),
+    Of(Method::kPost, "registered-models/rename", "RenameModel", "Rename a model",
+       &Mlflow::RenameModel, {{kName, {"new_name", Kind::kText, true, "its name from now on"}}},
+       kModelAnswer),
+    Of(Method::kPatch, "registered-models/update", "UpdateModel", "Describe a model",
+       &Mlflow::UpdateModel, {{kName, kDescription}}, kModelAnswer),
+    Of(Method::kDelete, "registered-models/delete", "DeleteModel", "Hide a model and its versions",
+       &Mlflow::DeleteModel, {{kName}}, kNothing),
+    Of(Method::kGet, "registered-models/get", "GetModel", "One model", &Mlflow::GetModel, {{kName}},
+       kModelAnswer),
+    Of(Method::kGet, "registered-models/search", "SearchModels", "Find models",
+       &Mlflow::SearchModels, kSearch, kModelsAnswer),
+    Of(Method::kPost, "registered-models/get-latest-versions", "LatestVersionsByPost",
+       "The newest version of each stage", &Mlflow::LatestVersions, {{kName, kStages}},
+       kVersionsAnswer),
+    Of(Method::kGet, "registered-models/get-latest-versions", "LatestVersions",
+       "The newest version of each stage", &Mlflow::LatestVersions, {{kName, kStages}},
+       kVersionsAnswer),
+    Of(Method::kPost, "registered-models/set-tag", "SetModelTag", "Tag a model",
+       &Mlflow::SetModelTag, {{kName, kKey, kValue}}, kNothing),
+    Of(Method::kDelete, "registered-models/delete-tag", "DeleteModelTag", "Remove a model's tag",
+       &Mlflow::DeleteModelTag, {{kName, kKey}}, kNothing),
+    Of(Method::kPost, "registered-models/alias", "SetAlias", "Name a version", &Mlflow::SetAlias,
+       {{kName, kAlias, kVersion}}, kNothing),
+    Of(Method::kDelete, "registered-models/alias", "DeleteAlias", "Remove a name",
+       &Mlflow::DeleteAlias, {{kName, kAlias}}, kNothing),
+    Of(Method::kGet, "registered-models/alias", "GetByAlias", "The version of a name",
+       &Mlflow::GetByAlias, {{kName, kAlias}}, kVersionAnswer),
+    Of(Method::kPost, "model-versions/create", "CreateVersion", "Make a version of pushed bytes",
+       &Mlflow::CreateVersion,
+       {{kName,
+         {"source", Kind::kText, true, "sha256:DIGEST or models:/NAME/VERSION"},
+         kDescription,
+         {"run_id", Kind::kText, false, "the run that made it"},
+         {"run_link", Kind::kText, false, "where to see that run"},
+         kTags}},
+       kVersionAnswer),
+    Of(Method::kPatch, "model-versions/update", "UpdateVersion", "Describe a version",
+       &Mlflow::UpdateVersion, {{kName, kVersion, kDescription}}, kVersionAnswer),
+    Of(Method::kPost, "model-versions/transition-stage", "TransitionStage", "Move to a stage",
+       &Mlflow::TransitionStage,
+       {{kName,
+         kVersion,
+         {"stage", Kind::kText, true, "None, Staging, Production or Archived"},
+         {"archive_existing_versions", Kind::kTruth, true, "archive what was in it"}}},
+       kVersionAnswer),
+    Of(Method::kDelete, "model-versions/delete", "DeleteVersion", "Hide a version",
+       &Mlflow::DeleteVersion, {{kName, kVersion}}, kNothing),
+    Of(Method::kGet, "model-versions/get", "GetVersion", "One version", &Mlflow::GetVersion,
+       {{kName, kVersion}}, kVersionAnswer),
+    Of(Method::kGet, "model-versions/search", "SearchVersions", "Find versions",
+       &Mlflow::SearchVersions, kSearch, kVersionsAnswer),
+    Of(Method::kGet, "model-versions/get-download-uri", "DownloadUri", "The digest of the bytes",
+       &Mlflow::DownloadUri, {{kName, kVersion}}, kUriAnswer),
+    Of(Method::kPost, "model-versions/set-tag", "SetVersionTag", "Tag a version",
+       &Mlflow::SetVersionTag, {{kName, kVersion, kKey, kValue}}, kNothing),
+    Of(Method::kDelete, "model-versions/delete-tag", "DeleteVersionTag", "Remove a version's tag",
+       &Mlflow::DeleteVersionTag, {{kName, kVersion, kKey}}, kNothing),
 };
+
+/// What one entry is under one prefix.
+net::Route RouteOf(const Entry& entry, const std::string& prefix) {
+  net::Route route;
+  route.method = entry.method;
+  route.pattern = Cat(prefix, "/", entry.path);
+  route.operation_id = Cat("mlflow", entry.id, prefix.starts_with("/ajax") ? "Ajax" : "");
+  route.summary = entry.summary;
+  route.tag = "MLflow model registry";
+  route.run = net::Run::kPool;
+  route.response_schema = entry.answer;
+  route.errors = {404, 409};
+  if (entry.method == Method::kGet) {
+    route.query = QueryFields(entry.fields);
+  } else {
+    route.request_schema = BodySchema(entry.fields);
+  }
+  return route;
+}
 
 }  // namespace
 
@@ -333,17 +405,11 @@ void AddRoutes(Store* store, net::Router* router) {
       return Error(status, detail);
     });
     for (const Entry& entry : kEntries) {
-      net::Route route;
-      route.method = entry.method;
-      route.pattern = Cat(prefix, "/", entry.path);
-      route.operation_id = Cat("mlflow", entry.id, prefix.starts_with("/ajax") ? "Ajax" : "");
-      route.summary = entry.summary;
-      route.tag = "MLflow model registry";
-      route.run = net::Run::kPool;
-      route.handler = [mlflow, handler = entry.handler](const Request& request) {
-        const StatusOr<Arguments> arguments = Arguments::Of(request);
+      net::Route route = RouteOf(entry, prefix);
+      route.handler = [mlflow, &entry](const Request& request) {
+        const StatusOr<Arguments> arguments = Arguments::Of(request, entry.fields);
         if (!arguments.ok()) return Error(arguments.status());
-        StatusOr<std::string> answer = ((*mlflow).*handler)(*arguments);
+        StatusOr<std::string> answer = ((*mlflow).*entry.handler)(*arguments);
         return answer.ok() ? Response::Json(*std::move(answer)) : Error(answer.status());
       };
       router->Add(std::move(route));

@@ -27,6 +27,7 @@ class MonitorService {
 
   int port() const { return server_->port(); }
   Monitor& monitor() { return *monitor_; }
+  const net::Router& routes() const { return routes_; }
   bool Drain() { return server_->Drain(); }
 
  private:

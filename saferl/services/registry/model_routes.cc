@@ -99,20 +99,16 @@ class Models {
   Models(registry::Store* store, const ServiceConfig& config) : store_(store), config_(config) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request, PageFields()); !known.ok())
-      return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 1);
-    if (!page.ok()) return Problem(request, page.status());
-    registry::Search search;
-    search.limit = page->limit;
-    if (!page->after.empty())
-      search.where = {{Condition::Field::kName, Condition::Op::kAbove, "", {page->after[0]}}};
-    const auto models = store_->ListModels(search);
-    if (!models.ok()) return Problem(request, models.status());
-    std::vector<std::string> items;
-    for (const registry::Model& model : *models) items.push_back(JsonOf(model));
-    const bool full = static_cast<int>(items.size()) == page->limit;
-    return PageResponse(items, full ? MakeCursor({models->back().name}) : "");
+    const auto read = [&](const Page& page, int rows) {
+      registry::Search search;
+      search.limit = rows;
+      if (!page.after.empty())
+        search.where = {{Condition::Field::kName, Condition::Op::kAbove, "", {page.after[0]}}};
+      return store_->ListModels(search);
+    };
+    return ListPage(
+        request, 1, read, [](const registry::Model& m) { return JsonOf(m); },
+        [](const registry::Model& m) { return std::vector{m.name}; });
   }
 
   Response Get(const Request& request) {
@@ -122,37 +118,31 @@ class Models {
   }
 
   Response Versions(const Request& request) {
-    if (const Status known = CheckQuery(request, VersionFields()); !known.ok())
-      return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 1);
-    if (!page.ok()) return Problem(request, page.status());
-    const std::string& model = request.Param("model");
-    if (const Status there = store_->FindModel(model).status(); !there.ok())
-      return Problem(request, there);
-    registry::Search search;
-    search.limit = page->limit;
-    const auto where = [&](Condition::Field field, Condition::Op op, const std::string& value) {
-      search.where.push_back({field, op, "", {value}});
+    const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<Version>> {
+      const std::string& model = request.Param("model");
+      SAFERL_RETURN_IF_ERROR(store_->FindModel(model).status());
+      registry::Search search;
+      search.limit = rows;
+      const auto where = [&](Condition::Field field, Condition::Op op, const std::string& value) {
+        search.where.push_back({field, op, "", {value}});
+      };
+      where(Condition::Field::kName, Condition::Op::kEqual, model);
+      if (const std::string* digest = request.Query("sha256"))
+        where(Condition::Field::kDigest, Condition::Op::kEqual, *digest);
+      if (const std::string* stage = request.Query("stage"))
+        where(Condition::Field::kStage, Condition::Op::kEqual, *stage);
+      if (!page.after.empty())
+        where(Condition::Field::kNumber, Condition::Op::kBelow, page.after[0]);
+      return store_->ListVersions(search);
     };
-    where(Condition::Field::kName, Condition::Op::kEqual, model);
-    if (const std::string* digest = request.Query("sha256"))
-      where(Condition::Field::kDigest, Condition::Op::kEqual, *digest);
-    if (const std::string* stage = request.Query("stage"))
-      where(Condition::Field::kStage, Condition::Op::kEqual, *stage);
-    if (!page->after.empty())
-      where(Condition::Field::kNumber, Condition::Op::kBelow, page->after[0]);
-    const auto versions = store_->ListVersions(search);
-    if (!versions.ok()) return Problem(request, versions.status());
-    std::vector<std::string> items;
-    for (const Version& version : *versions) items.push_back(JsonOf(version));
-    const bool full = static_cast<int>(items.size()) == page->limit;
-    return PageResponse(items, full ? MakeCursor({Cat(versions->back().number)}) : "");
+    return ListPage(
+        request, 1, read, [](const Version& v) { return JsonOf(v); },
+        [](const Version& v) { return std::vector{Cat(v.number)}; });
   }
 
   /// The body is the package.
   Response Upload(const Request& request) {
-    if (const Status known = CheckQuery(request, UploadFields()); !known.ok())
-      return Problem(request, known);
+    if (const Status known = CheckQuery(request); !known.ok()) return Problem(request, known);
     const auto query = [&request](const char* name) {
       const std::string* text = request.Query(name);
       return text == nullptr ? std::string() : *text;
@@ -312,32 +302,35 @@ net::Route Make(net::Method method, std::string pattern, const char* id, const c
 void AddChanges(const std::shared_ptr<Models>& models, Idempotency* idempotency,
                 net::Router* router) {
   const std::string one = Cat(kPath, "/{model}"), version = one + "/versions/{version}";
-  const auto once = [idempotency, models](Response (Models::*handler)(const Request&)) {
-    return [idempotency, models, handler](const Request& request) {
-      return idempotency->Run(request, [&](const Request& r) { return (*models.*handler)(r); });
-    };
-  };
-  net::Route upload = Make(net::Method::kPost, one + "/versions", "pushVersion",
-                           "Puts a model package into the registry; the body is the package",
-                           kPushedSchema, {409, 422}, once(&Models::Upload));
+  net::Route upload =
+      Make(net::Method::kPost, one + "/versions", "pushVersion",
+           "Puts a model package into the registry; the body is the package", kPushedSchema, {409},
+           [models](const Request& r) { return models->Upload(r); });
   upload.query = UploadFields();
+  upload.request_types = {net::kBytesType};
   upload.max_body_bytes = policy::kMaxPackageBytes;
+  ListsNewETag(&upload);
+  upload.success = {200, 201};  // 200: the same bytes were there
+  idempotency->Once(&upload);
   router->Add(std::move(upload));
-  net::Route agree = Make(net::Method::kPost, version + "/approvals", "approveVersion",
-                          "A person other than the pusher says that robots may run it",
-                          kApprovedSchema, {404, 409, 422}, once(&Models::Agree));
+  net::Route agree =
+      Make(net::Method::kPost, version + "/approvals", "approveVersion",
+           "A person other than the pusher says that robots may run it", kApprovedSchema,
+           {404, 409}, [models](const Request& r) { return models->Agree(r); });
   agree.request_schema = kApproveSchema;
+  idempotency->Once(&agree);
   router->Add(std::move(agree));
-  net::Route put =
-      Make(net::Method::kPut, one + "/aliases/{alias}", "putAlias",
-           "Names a version; If-Match takes the model's tag", kModelSchema, {404, 409, 412},
-           [models](const Request& r) { return models->PutAlias(r); });
+  net::Route put = Make(net::Method::kPut, one + "/aliases/{alias}", "putAlias",
+                        "Names a version; If-Match takes the model's tag", kModelSchema, {404, 409},
+                        [models](const Request& r) { return models->PutAlias(r); });
   put.request_schema = kAliasSchema;
+  ListsIfMatch(&put);
   router->Add(std::move(put));
-  net::Route erase = Make(net::Method::kDelete, one + "/aliases/{alias}", "deleteAlias",
-                          "Takes the name away", kModelSchema, {404, 409, 412},
-                          [models](const Request& r) { return models->DeleteAlias(r); });
+  net::Route erase =
+      Make(net::Method::kDelete, one + "/aliases/{alias}", "deleteAlias", "Takes the name away",
+           kModelSchema, {404, 409}, [models](const Request& r) { return models->DeleteAlias(r); });
   erase.query = {{.name = "who", .type = "string", .doc = "who does this", .required = true}};
+  ListsIfMatch(&erase);
   router->Add(std::move(erase));
 }
 
@@ -353,20 +346,24 @@ void AddModelRoutes(registry::Store* store, Idempotency* idempotency, const Serv
            [models](const Request& r) { return models->List(r); });
   list.query = PageFields();
   router->Add(std::move(list));
-  router->Add(Make(net::Method::kGet, one, "getModel", "A model and its aliases", kModelSchema,
-                   {404}, [models](const Request& r) { return models->Get(r); }));
+  const auto get = [&](const std::string& pattern, const char* id, const char* summary,
+                       std::string_view schema, Response (Models::*handler)(const Request&)) {
+    net::Route route = Make(net::Method::kGet, pattern, id, summary, schema, {404},
+                            [models, handler](const Request& r) { return (*models.*handler)(r); });
+    if (schema.empty()) route.response_type = net::kBytesType;
+    ListsETag(&route);
+    router->Add(std::move(route));
+  };
+  get(one, "getModel", "A model and its aliases", kModelSchema, &Models::Get);
   net::Route versions = Make(net::Method::kGet, one + "/versions", "listVersions",
                              "Its versions, newest first", PageSchema(kVersionSchema), {404},
                              [models](const Request& r) { return models->Versions(r); });
   versions.query = VersionFields();
   router->Add(std::move(versions));
-  router->Add(Make(net::Method::kGet, version, "getVersion",
-                   "A version by number or alias, its signatures checked now, its approvals",
-                   kShowSchema, {404},
-                   [models](const Request& r) { return models->GetVersion(r); }));
-  router->Add(Make(net::Method::kGet, version + "/package", "downloadVersion",
-                   "The model package itself", "", {404},
-                   [models](const Request& r) { return models->Download(r); }));
+  get(version, "getVersion",
+      "A version by number or alias, its signatures checked now, its approvals", kShowSchema,
+      &Models::GetVersion);
+  get(version + "/package", "downloadVersion", "The model package itself", "", &Models::Download);
   AddChanges(models, idempotency, router);
 }
 

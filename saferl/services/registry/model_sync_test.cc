@@ -95,8 +95,7 @@ TEST_P(ModelSyncTest, TheNewestAndTheNamedAreServedAndTheOthersAreNot) {
   ASSERT_TRUE(sync_->Sync().ok());
   EXPECT_THAT(Served(), UnorderedElementsAre("1", "3", "4", "5"));
   EXPECT_EQ(host_.Find("arm", "champion")->version, "1");
-  // Only a change of the registry makes it look again; what it records of itself is one, once.
-  ASSERT_TRUE(sync_->SyncIfChanged().ok());
+  // Only a change of the registry makes it look again; what it records of itself is none.
   ASSERT_TRUE(host_.Unload("arm", "3").ok());
   ASSERT_TRUE(sync_->SyncIfChanged().ok());
   EXPECT_THAT(Served(), UnorderedElementsAre("1", "4", "5"));
@@ -156,6 +155,27 @@ TEST_P(ModelSyncTest, AStoreThatIsAwayIsWaitedForAndTheRestIsPushedWhenItIsBack)
   ASSERT_TRUE(sync_->PushFiles(Folder()).ok());
   ASSERT_TRUE(sync_->SyncIfChanged().ok());
   EXPECT_THAT(Served(), ElementsAre("1", "2", "3"));
+}
+
+/// What a client unloads stays unloaded, whatever machines record of what they serve.
+TEST_P(ModelSyncTest, AnUnloadRightAfterAChangeIsNotUndone) {
+  for (uint64_t i = 1; i <= 4; ++i) Push(i);
+  ASSERT_TRUE(sync_->Sync().ok());
+  Push(5);
+  ASSERT_TRUE(sync_->SyncIfChanged().ok());  // begins 5, ends 2, and records both
+  ASSERT_TRUE(host_.Unload("arm", "5").ok());
+  ASSERT_TRUE(sync_->SyncIfChanged().ok());
+  EXPECT_THAT(Served(), UnorderedElementsAre("3", "4"));
+  // By the client's own load of the model, on another machine, and by a push of what is there.
+  ASSERT_TRUE(sync_->Load("arm").ok());
+  ASSERT_TRUE(host_.Unload("arm", "4").ok());
+  ASSERT_TRUE(store_->RecordServing("arm", 4, "another-machine", true).ok());
+  Push(4);
+  ASSERT_TRUE(sync_->SyncIfChanged().ok());
+  EXPECT_THAT(Served(), UnorderedElementsAre("3", "5"));
+  Push(6);
+  ASSERT_TRUE(sync_->SyncIfChanged().ok());
+  EXPECT_THAT(Served(), UnorderedElementsAre("4", "5", "6"));
 }
 
 TEST_P(ModelSyncTest, WhatIsServedAndSinceWhenIsKept) {

@@ -108,32 +108,21 @@ class Rollouts {
       : parts_(parts), config_(config), rollouts_(parts.store) {}
 
   Response List(const Request& request) {
-    if (const Status known = CheckQuery(request, ListFields()); !known.ok())
-      return Problem(request, known);
-    const StatusOr<Page> page = ReadPage(request, 2);
-    if (!page.ok()) return Problem(request, page.status());
-    const auto after = AfterTime(*page);
-    if (!after.ok()) return Problem(request, after.status());
-    std::optional<registry::Phase> phase;
-    if (const std::string* name = request.Query("phase")) {
-      const auto parsed = registry::ParsePhase(*name);
-      if (!parsed.ok()) return Problem(request, parsed.status());
-      phase = *parsed;
-    }
-    const std::string* active = request.Query("active");
-    if (active != nullptr && *active != "true" && *active != "false")
-      return Problem(request, 400, "", "active: not true or false");
-    const std::string* model = request.Query("model");
-    const auto found =
-        rollouts_.Page(model == nullptr ? "" : *model, active != nullptr && *active == "true",
-                       phase, page->limit + 1, *after);
-    if (!found.ok()) return Problem(request, found.status());
-    std::vector<std::string> items;
-    const size_t n = std::min(found->size(), static_cast<size_t>(page->limit));
-    for (size_t i = 0; i < n; ++i) items.push_back(RolloutJson((*found)[i]));
-    std::string next;
-    if (found->size() > n) next = MakeCursor({Cat((*found)[n - 1].created_ns), (*found)[n - 1].id});
-    return PageResponse(items, next);
+    const auto read = [&](const Page& page, int rows) -> StatusOr<std::vector<Rollout>> {
+      SAFERL_ASSIGN_OR_RETURN(const auto after, AfterTime(page));
+      std::optional<registry::Phase> phase;
+      if (const std::string* name = request.Query("phase")) {
+        SAFERL_ASSIGN_OR_RETURN(phase, registry::ParsePhase(*name));
+      }
+      const std::string* active = request.Query("active");
+      if (active != nullptr && *active != "true" && *active != "false")
+        return absl::InvalidArgumentError("active: not true or false");
+      const std::string* model = request.Query("model");
+      return rollouts_.Page(model == nullptr ? "" : *model, active != nullptr && *active == "true",
+                            phase, rows, after);
+    };
+    return ListPage(request, 2, read, RolloutJson,
+                    [](const Rollout& r) { return std::vector{Cat(r.created_ns), r.id}; });
   }
 
   Response Create(const Request& request) {
@@ -258,18 +247,18 @@ void AddRolloutRoutes(const RolloutParts& parts, const ServiceConfig& config, ne
   list.response_schema = PageSchema(kItemSchema);
   router->Add(std::move(list));
   net::Route create = make(net::Method::kPost, path, "deploy", "Starts to roll a version out",
-                           [rollouts, idempotency](const Request& request) {
-                             return idempotency->Run(
-                                 request, [&](const Request& r) { return rollouts->Create(r); });
-                           });
+                           [rollouts](const Request& r) { return rollouts->Create(r); });
   create.request_schema = kDeploySchema;
   create.response_schema = kItemSchema;
-  create.errors = {404, 409, 422};
+  create.errors = {404, 409};
+  ListsNewETag(&create);
+  idempotency->Once(&create);
   router->Add(std::move(create));
   net::Route get = make(net::Method::kGet, one, "getRollout", "A rollout and its journal",
                         [rollouts](const Request& r) { return rollouts->Get(r); });
   get.response_schema = kShowSchema;
   get.errors = {404};
+  ListsETag(&get);
   router->Add(std::move(get));
   net::Route judgement = make(net::Method::kGet, one + "/judgement", "getJudgement",
                               "What its evidence says so far, and what the controller would do now",
@@ -279,15 +268,14 @@ void AddRolloutRoutes(const RolloutParts& parts, const ServiceConfig& config, ne
   router->Add(std::move(judgement));
   const auto change = [&](const char* verb, const char* id, const char* summary,
                           std::string_view schema, Rollouts::What what) {
-    net::Route route = make(net::Method::kPost, Cat(one, "/", verb), id, summary,
-                            [rollouts, idempotency, what](const Request& request) {
-                              return idempotency->Run(request, [&](const Request& r) {
-                                return rollouts->Change(r, what);
-                              });
-                            });
+    net::Route route =
+        make(net::Method::kPost, Cat(one, "/", verb), id, summary,
+             [rollouts, what](const Request& r) { return rollouts->Change(r, what); });
     route.request_schema = schema;
     route.response_schema = kShowSchema;
-    route.errors = {404, 409, 412, 422};
+    route.errors = {404, 409};
+    ListsIfMatch(&route);
+    idempotency->Once(&route);
     router->Add(std::move(route));
   };
   change("promote", "promoteRollout",

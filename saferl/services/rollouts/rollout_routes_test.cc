@@ -39,6 +39,10 @@ TEST_P(RolloutRoutesTest, APackageIsPushedOnceListedShownAndComesBackAsItWas) {
   EXPECT_EQ(Push(2).status, 200) << "the same bytes are the same version";
   EXPECT_EQ(HeaderOf(Push(3, "k"), "Location"), "/api/v1/models/arm/versions/3");
   EXPECT_EQ(HeaderOf(Push(3, "k"), "Idempotency-Replayed"), "true");
+  EXPECT_EQ(
+      Post("/api/v1/models/arm/versions?who=bob", registry::testing::SmallPackage(3), "k").status,
+      422)
+      << "another query is another request";
   const Node page = Json(Get("/api/v1/models/arm/versions?limit=2"));
   ASSERT_EQ(page.Find("items")->items().size(), 2U);
   EXPECT_EQ(page.Find("items")->items()[0].Find("version")->text(), "3");
