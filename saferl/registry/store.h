@@ -88,7 +88,8 @@ class Store {
   /// The version an alias named at a time; 0 when none.
   StatusOr<int64_t> AliasAt(const std::string& model, const std::string& alias,
                             int64_t at_ns) const;
-  /// Grows with every change of the registry. A push of what is there already is none.
+  /// Another one after every change of the registry; not ordered. A push of what is there already
+  /// is none.
   StatusOr<int64_t> Revision() const;
 
   /// Objects that this registry put, that no version refers to and that were last put before

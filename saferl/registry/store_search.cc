@@ -295,9 +295,12 @@ StatusOr<int64_t> Store::AliasAt(const std::string& model, const std::string& al
 }
 
 StatusOr<int64_t> Store::Revision() const {
+  // Each model's time counts, not the latest: the clock of who changes one may be behind, and the
+  // later of two may commit first. 2^40 ns, since the sum of whole times overflows.
   SAFERL_ASSIGN_OR_RETURN(
       const Rows rows,
-      database_->Query("SELECT coalesce(max(updated_ns), 0), count(*) FROM registry_models"));
+      database_->Query("SELECT CAST(coalesce(sum(updated_ns % 1099511627776), 0) AS bigint), "
+                       "count(*) FROM registry_models"));
   return AsInt(rows.rows[0][0]) + AsInt(rows.rows[0][1]);
 }
 
