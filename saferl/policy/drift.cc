@@ -1,0 +1,308 @@
+#include "saferl/policy/drift.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "saferl/base/text.h"
+#include "saferl/policy/drift_statistics.h"
+
+namespace saferl::policy {
+namespace {
+
+constexpr double kLeastAction = 0.1;  // of half the command's range
+constexpr double kLeastShield = 0.2;  // so that half of it are 10 % of the ticks
+constexpr double kNarrow = 0.5;       // a smaller deviation than this is not all of the reference
+constexpr size_t kMostFindings = 8;
+constexpr int kTests = 3;  // per feature
+
+std::vector<std::string> NamesOf(const std::vector<Field>& fields) {
+  std::vector<std::string> names;
+  for (const Field& field : fields) {
+    for (int i = 0; i < field.size; ++i)
+      names.push_back(field.size == 1 ? field.name : Cat(field.name, "[", i, "]"));
+  }
+  return names;
+}
+
+/// Values that more than one golden observation has, feature by feature.
+std::vector<std::vector<float>> RepeatedIn(const PolicySpec& spec) {
+  std::vector<std::vector<float>> repeated(static_cast<size_t>(spec.n_obs()));
+  for (size_t f = 0; f < repeated.size(); ++f) {
+    std::vector<float> values;
+    for (const std::vector<float>& golden : spec.golden_observations) values.push_back(golden[f]);
+    std::ranges::sort(values);
+    for (size_t i = 1; i < values.size(); ++i) {
+      if (values[i] == values[i - 1]) repeated[f].push_back(values[i]);
+    }
+  }
+  return repeated;
+}
+
+}  // namespace
+
+DriftStream::DriftStream(std::shared_ptr<const Scale> scale, int block)
+    : scale_(std::move(scale)),
+      block_(block),
+      sums_(kRows * size()),
+      slots_(kWaiting * kRows * size()) {}
+
+void DriftStream::Add(std::span<const float> values, size_t offset) {
+  const float clip = scale_->clip;
+  const float *shift = scale_->shift.data() + offset, *inverse = scale_->inverse.data() + offset;
+  float* mean = sums_.data() + kMean * size() + offset;
+  float* square = sums_.data() + kSquare * size() + offset;
+  float* first = sums_.data() + kFirst * size() + offset;
+  float* range = sums_.data() + kRange * size() + offset;
+  if (n_ == 0) std::ranges::copy(values, first);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float z = std::clamp((values[i] - shift[i]) * inverse[i], -clip, clip);
+    mean[i] += z;
+    square[i] += z * z;
+    range[i] = std::max(range[i], std::abs(values[i] - first[i]));
+  }
+}
+
+void DriftStream::Push() {
+  const uint32_t at = pushed_.load(std::memory_order_relaxed);
+  if (at - popped_.load(std::memory_order_acquire) < kWaiting) {
+    const float scale = 1.0F / static_cast<float>(n_);
+    for (size_t i = 0; i < 2 * size(); ++i) sums_[i] *= scale;  // mean and square
+    std::ranges::copy(sums_, Slot(at));
+    pushed_.store(at + 1, std::memory_order_release);
+  } else {
+    gap_.store(true, std::memory_order_relaxed);
+  }
+  std::ranges::fill(sums_, 0.0F);
+  n_ = 0;
+}
+
+void DriftStream::Record(std::span<const float> observation, std::span<const float> action,
+                         bool changed) {
+  if (observation.size() != scale_->n_obs || action.size() != scale_->n_act) return;
+  const float shield = changed ? 1.0F : 0.0F;
+  Add(observation, 0);
+  Add(action, scale_->n_obs);
+  Add({&shield, 1}, scale_->n_obs + scale_->n_act);
+  if (++n_ >= block_) Push();
+}
+
+void DriftStream::TryRecord(std::span<const float> observation, std::span<const float> action) {
+  if (busy_.test_and_set(std::memory_order_acquire)) return;
+  Record(observation, action, false);
+  busy_.clear(std::memory_order_release);
+}
+
+DriftDetector::DriftDetector(const PolicySpec& spec, const DriftOptions& options)
+    : options_(options), names_(NamesOf(spec.observation)), repeated_(RepeatedIn(spec)) {
+  auto scale = std::make_shared<DriftStream::Scale>();
+  scale->n_obs = static_cast<size_t>(spec.n_obs());
+  scale->n_act = static_cast<size_t>(spec.n_act());
+  scale->clip = spec.obs_clip;
+  scale->shift = spec.obs_mean;
+  scale->shift.insert(scale->shift.end(), spec.action_offset.begin(), spec.action_offset.end());
+  scale->shift.push_back(0);
+  for (const float deviation : spec.obs_std) scale->inverse.push_back(1 / deviation);
+  for (const float unit : spec.action_scale)
+    scale->inverse.push_back(unit == 0 ? 1.0F : 1 / std::abs(unit));
+  scale->inverse.push_back(1);
+  for (std::string& name : NamesOf(spec.action)) names_.push_back(std::move(name));
+  names_.emplace_back("changed");
+  const auto add = [this](const char* name, size_t n, bool learned, double least) {
+    Group group;
+    group.name = name;
+    group.learning = group.learned = learned;
+    group.begin = groups_.empty() ? 0 : groups_.back().end;
+    group.end = group.begin + n;
+    group.least_deviation = least;
+    groups_.push_back(std::move(group));
+  };
+  add("observation", scale->n_obs, false, 0);
+  add("action", scale->n_act, true, kLeastAction);
+  add("shield", 1, true, kLeastShield);
+  const auto blocks = static_cast<size_t>(options_.blocks);
+  references_.resize(names_.size());
+  window_.resize(blocks * DriftStream::kRows * names_.size());
+  previous_.resize(blocks);
+  moving_.resize(blocks);
+  column_.resize(blocks);
+  squares_.resize(blocks);
+  scale_ = std::move(scale);
+}
+
+std::shared_ptr<DriftStream> DriftDetector::AddStream() {
+  const std::shared_ptr<DriftStream> stream(new DriftStream(scale_, options_.block));
+  const std::lock_guard lock(mutex_);
+  streams_.push_back(stream);
+  return stream;
+}
+
+void DriftDetector::Collect() {
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<DriftStream>& stream : streams_) {
+    const uint32_t pushed = stream->pushed_.load(std::memory_order_acquire);
+    for (uint32_t at = stream->popped_.load(std::memory_order_relaxed); at != pushed; ++at) {
+      AddBlock(stream.get(), stream->Slot(at));
+      stream->popped_.store(at + 1, std::memory_order_release);
+    }
+    if (stream->gap_.exchange(false, std::memory_order_relaxed)) stream->last_ = -1;
+  }
+  std::erase_if(streams_, [](const auto& stream) { return stream.use_count() == 1; });
+}
+
+void DriftDetector::AddBlock(DriftStream* stream, const float* block) {
+  const size_t n = names_.size(), at = static_cast<size_t>(count_), n_obs = scale_->n_obs;
+  std::copy_n(block, DriftStream::kRows * n,
+              window_.begin() + static_cast<ptrdiff_t>(at * DriftStream::kRows * n));
+  const float* range = block + DriftStream::kRange * n;
+  const auto moved = std::count_if(range, range + n_obs, [](float r) { return r > 0; });
+  moving_[at] = 2 * static_cast<size_t>(moved) >= n_obs;
+  previous_[at] = stream->last_;
+  stream->last_ = count_++;
+  const bool full = count_ == options_.blocks;
+  int look = options_.first_look;
+  while (look < count_) look *= 2;
+  if (!full && look != count_) return;
+  for (Group& group : groups_) Look(&group, full);
+  if (!full) return;
+  for (const std::shared_ptr<DriftStream>& each : streams_) each->last_ = -1;
+  count_ = 0;
+  ++windows_;
+}
+
+double DriftDetector::StuckPValue(size_t feature) const {
+  const size_t n = names_.size();
+  int moving = 0, flat = 0;
+  for (size_t b = 0; b < static_cast<size_t>(count_); ++b) {
+    if (!moving_[b]) continue;
+    const float* block = window_.data() + b * DriftStream::kRows * n;
+    ++moving;
+    flat += block[DriftStream::kRange * n + feature] == 0 &&
+            !std::ranges::binary_search(repeated_[feature],
+                                        block[DriftStream::kFirst * n + feature]);
+  }
+  return moving == 0 ? 1 : SignPValue(flat, moving);
+}
+
+/// The p-value of one feature in the window so far, its three tests joined.
+double DriftDetector::Test(const Group& group, size_t feature, DriftFinding* finding) {
+  const auto blocks = static_cast<size_t>(count_);
+  const size_t n = names_.size();
+  double mean_square = 0;
+  for (size_t b = 0; b < blocks; ++b) {
+    const float* block = window_.data() + b * DriftStream::kRows * n;
+    column_[b] = block[feature];
+    squares_[b] = block[DriftStream::kSquare * n + feature];
+    mean_square += squares_[b] / static_cast<double>(blocks);
+  }
+  const std::span previous(previous_.data(), blocks);
+  const Reference& reference = references_[feature];
+  const double unit = reference.deviation;
+  const MeanEstimate mean =
+      EstimateMean({column_.data(), blocks}, previous, options_.most_correlation);
+  const double variance = std::max(0.0, mean_square - mean.mean * mean.mean);
+  const double spread = std::sqrt(variance) / unit;
+  finding->feature = names_[feature];
+  finding->shift = (mean.mean - reference.mean) / unit;
+  finding->spread = spread;
+
+  // Never surer than independent samples would be, nor than a narrow window allows.
+  const double samples = static_cast<double>(blocks) * options_.block;
+  const double own = std::max({mean.variance / (unit * unit), spread * spread / samples,
+                               1 - spread * spread / (kNarrow * kNarrow)});
+  const double error = std::sqrt(own + reference.variance / (unit * unit));
+  const double shift_p = ShiftPValue(finding->shift / error, options_.least_shift / error,
+                                     std::min(mean.dof, reference.dof));
+
+  for (size_t b = 0; b < blocks; ++b)
+    squares_[b] += mean.mean * mean.mean - 2 * mean.mean * column_[b];
+  const MeanEstimate square =
+      EstimateMean({squares_.data(), blocks}, previous, options_.most_correlation);
+  const double most = options_.most_spread * unit;
+  const double spread_p = square.variance > 0
+                              ? StudentUpperTail((square.mean - most * most) /
+                                                     std::sqrt(square.variance),
+                                                 square.dof)
+                              : 1;
+  const double stuck_p = group.learned ? 1 : StuckPValue(feature);
+  return finding->p = std::min(1.0, kTests * std::min({shift_p, spread_p, stuck_p}));
+}
+
+void DriftDetector::Learn(Group* group) {
+  const auto blocks = static_cast<size_t>(count_);
+  const size_t n = names_.size();
+  for (size_t f = group->begin; f < group->end; ++f) {
+    double mean_square = 0;
+    for (size_t b = 0; b < blocks; ++b) {
+      const float* block = window_.data() + b * DriftStream::kRows * n;
+      column_[b] = block[f];
+      mean_square += block[DriftStream::kSquare * n + f] / static_cast<double>(blocks);
+    }
+    const MeanEstimate mean = EstimateMean(
+        {column_.data(), blocks}, {previous_.data(), blocks}, options_.most_correlation);
+    references_[f] = {
+        mean.mean, mean.variance, mean.dof,
+        std::max(group->least_deviation,
+                 std::sqrt(std::max(0.0, mean_square - mean.mean * mean.mean)))};
+  }
+  group->learning = false;
+}
+
+DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
+  Verdict verdict;
+  std::vector<DriftFinding>& findings = verdict.findings;
+  findings.resize(group.end - group.begin);
+  std::vector<double> p;
+  for (size_t i = 0; i < findings.size(); ++i)
+    p.push_back(Test(group, group.begin + i, &findings[i]));
+  BenjaminiHochberg(p);
+  int looks = 1;
+  for (int at = options_.first_look; at < options_.blocks; at *= 2) ++looks;
+  for (size_t i = 0; i < findings.size(); ++i) {
+    findings[i].p = std::min(1.0, looks * p[i]);
+    verdict.p = std::min(verdict.p, findings[i].p);
+    verdict.statistic = std::max(verdict.statistic, std::abs(findings[i].shift));
+  }
+  verdict.samples = static_cast<uint64_t>(count_) * static_cast<uint64_t>(options_.block);
+  std::erase_if(findings, [this](const DriftFinding& f) { return f.p > level(); });
+  std::ranges::sort(findings, [](const DriftFinding& a, const DriftFinding& b) {
+    return a.p != b.p ? a.p < b.p : std::abs(a.shift) > std::abs(b.shift);
+  });
+  if (findings.size() > kMostFindings) findings.resize(kMostFindings);
+  return verdict;
+}
+
+void DriftDetector::Look(Group* group, bool full) {
+  if (group->learning) {
+    if (full) Learn(group);
+    return;
+  }
+  if (Verdict verdict = Judge(*group); verdict.p <= group->now.p) group->now = std::move(verdict);
+  if (group->now.p <= level()) {
+    group->drifting = true;
+    group->calm = 0;
+  }
+  if (!full) return;
+  group->window = std::exchange(group->now, {});
+  group->calm = group->window.p >= 10 * level() ? group->calm + 1 : 0;
+  if (group->calm >= options_.clear_windows) group->drifting = false;
+}
+
+std::vector<DriftReport> DriftDetector::Reports() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<DriftReport> reports;
+  for (const Group& group : groups_) {
+    const Verdict& v =
+        group.now.samples > 0 && group.now.p <= group.window.p ? group.now : group.window;
+    reports.push_back({group.name, v.p, v.statistic, v.samples, group.learning, group.drifting,
+                       v.findings});
+  }
+  return reports;
+}
+
+uint64_t DriftDetector::windows() const {
+  const std::lock_guard lock(mutex_);
+  return windows_;
+}
+
+}  // namespace saferl::policy
