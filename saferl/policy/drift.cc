@@ -14,7 +14,8 @@ constexpr double kLeastAction = 0.1;  // of half the command's range
 constexpr double kLeastShield = 0.2;  // so that half of it are 10 % of the ticks
 constexpr double kNarrow = 0.5;       // a smaller deviation than this is not all of the reference
 constexpr size_t kMostFindings = 8;
-constexpr int kTests = 3;  // per feature
+// Shares of the error rate: most of it to the shift, and to the later of the looks.
+constexpr double kShiftShare = 0.8, kSpreadShare = 0.1, kStuckShare = 0.1;
 
 std::vector<std::string> NamesOf(const std::vector<Field>& fields) {
   std::vector<std::string> names;
@@ -78,18 +79,17 @@ void DriftStream::Push() {
 }
 
 void DriftStream::Record(std::span<const float> observation, std::span<const float> action,
-                         bool changed) {
+                         float changed) {
   if (observation.size() != scale_->n_obs || action.size() != scale_->n_act) return;
-  const float shield = changed ? 1.0F : 0.0F;
   Add(observation, 0);
   Add(action, scale_->n_obs);
-  Add({&shield, 1}, scale_->n_obs + scale_->n_act);
+  Add({&changed, 1}, scale_->n_obs + scale_->n_act);
   if (++n_ >= block_) Push();
 }
 
 void DriftStream::TryRecord(std::span<const float> observation, std::span<const float> action) {
   if (busy_.test_and_set(std::memory_order_acquire)) return;
-  Record(observation, action, false);
+  Record(observation, action, kUnknown);
   busy_.clear(std::memory_order_release);
 }
 
@@ -125,8 +125,10 @@ DriftDetector::DriftDetector(const PolicySpec& spec, const DriftOptions& options
   window_.resize(blocks * DriftStream::kRows * names_.size());
   previous_.resize(blocks);
   moving_.resize(blocks);
-  column_.resize(blocks);
+  means_.resize(blocks);
   squares_.resize(blocks);
+  links_.resize(blocks);
+  place_.resize(blocks);
   scale_ = std::move(scale);
 }
 
@@ -177,32 +179,42 @@ double DriftDetector::StuckPValue(size_t feature) const {
     if (!moving_[b]) continue;
     const float* block = window_.data() + b * DriftStream::kRows * n;
     ++moving;
-    flat += block[DriftStream::kRange * n + feature] == 0 &&
-            !std::ranges::binary_search(repeated_[feature],
-                                        block[DriftStream::kFirst * n + feature]);
+    flat +=
+        block[DriftStream::kRange * n + feature] == 0 &&
+        !std::ranges::binary_search(repeated_[feature], block[DriftStream::kFirst * n + feature]);
   }
   return moving == 0 ? 1 : SignPValue(flat, moving);
 }
 
-/// The p-value of one feature in the window so far, its three tests joined.
-double DriftDetector::Test(const Group& group, size_t feature, DriftFinding* finding) {
-  const auto blocks = static_cast<size_t>(count_);
+size_t DriftDetector::Gather(size_t feature) {
   const size_t n = names_.size();
-  double mean_square = 0;
-  for (size_t b = 0; b < blocks; ++b) {
+  size_t known = 0;
+  for (size_t b = 0; b < static_cast<size_t>(count_); ++b) {
     const float* block = window_.data() + b * DriftStream::kRows * n;
-    column_[b] = block[feature];
-    squares_[b] = block[DriftStream::kSquare * n + feature];
-    mean_square += squares_[b] / static_cast<double>(blocks);
+    place_[b] = -1;
+    if (std::isnan(block[feature])) continue;
+    place_[b] = static_cast<int>(known);
+    means_[known] = block[feature];
+    squares_[known] = block[DriftStream::kSquare * n + feature];
+    links_[known++] = previous_[b] < 0 ? -1 : place_[static_cast<size_t>(previous_[b])];
   }
-  const std::span previous(previous_.data(), blocks);
+  return known;
+}
+
+/// One feature in the window so far, its three tests joined.
+void DriftDetector::Test(const Group& group, size_t feature, DriftFinding* finding) {
+  finding->feature = names_[feature];
+  const size_t blocks = Gather(feature);
+  if (blocks < static_cast<size_t>(options_.first_look) / 2) return;
+  const std::span means(means_.data(), blocks), squares(squares_.data(), blocks);
+  const std::span links(links_.data(), blocks);
   const Reference& reference = references_[feature];
   const double unit = reference.deviation;
-  const MeanEstimate mean =
-      EstimateMean({column_.data(), blocks}, previous, options_.most_correlation);
-  const double variance = std::max(0.0, mean_square - mean.mean * mean.mean);
-  const double spread = std::sqrt(variance) / unit;
-  finding->feature = names_[feature];
+  const MeanEstimate mean = EstimateMean(means, links, options_.most_correlation);
+  // From the second moments about 0 to those about the window's mean.
+  for (size_t b = 0; b < blocks; ++b) squares[b] += mean.mean * (mean.mean - 2 * means[b]);
+  const MeanEstimate square = EstimateMean(squares, links, options_.most_correlation);
+  const double spread = std::sqrt(std::max(0.0, square.mean)) / unit;
   finding->shift = (mean.mean - reference.mean) / unit;
   finding->spread = spread;
 
@@ -213,37 +225,24 @@ double DriftDetector::Test(const Group& group, size_t feature, DriftFinding* fin
   const double error = std::sqrt(own + reference.variance / (unit * unit));
   const double shift_p = ShiftPValue(finding->shift / error, options_.least_shift / error,
                                      std::min(mean.dof, reference.dof));
-
-  for (size_t b = 0; b < blocks; ++b)
-    squares_[b] += mean.mean * mean.mean - 2 * mean.mean * column_[b];
-  const MeanEstimate square =
-      EstimateMean({squares_.data(), blocks}, previous, options_.most_correlation);
   const double most = options_.most_spread * unit;
-  const double spread_p = square.variance > 0
-                              ? StudentUpperTail((square.mean - most * most) /
-                                                     std::sqrt(square.variance),
-                                                 square.dof)
-                              : 1;
+  const double above = (square.mean - most * most) / std::sqrt(square.variance);
+  const double spread_p = StudentUpperTail(above, square.dof);
   const double stuck_p = group.learned ? 1 : StuckPValue(feature);
-  return finding->p = std::min(1.0, kTests * std::min({shift_p, spread_p, stuck_p}));
+  finding->p =
+      std::min({1.0, shift_p / kShiftShare, spread_p / kSpreadShare, stuck_p / kStuckShare});
 }
 
 void DriftDetector::Learn(Group* group) {
-  const auto blocks = static_cast<size_t>(count_);
-  const size_t n = names_.size();
   for (size_t f = group->begin; f < group->end; ++f) {
-    double mean_square = 0;
-    for (size_t b = 0; b < blocks; ++b) {
-      const float* block = window_.data() + b * DriftStream::kRows * n;
-      column_[b] = block[f];
-      mean_square += block[DriftStream::kSquare * n + f] / static_cast<double>(blocks);
-    }
-    const MeanEstimate mean = EstimateMean(
-        {column_.data(), blocks}, {previous_.data(), blocks}, options_.most_correlation);
-    references_[f] = {
-        mean.mean, mean.variance, mean.dof,
-        std::max(group->least_deviation,
-                 std::sqrt(std::max(0.0, mean_square - mean.mean * mean.mean)))};
+    const size_t blocks = Gather(f);
+    if (blocks < static_cast<size_t>(options_.first_look)) return;
+    const MeanEstimate mean =
+        EstimateMean({means_.data(), blocks}, {links_.data(), blocks}, options_.most_correlation);
+    double variance = -mean.mean * mean.mean;
+    for (size_t b = 0; b < blocks; ++b) variance += squares_[b] / static_cast<double>(blocks);
+    references_[f] = {mean.mean, mean.variance, mean.dof,
+                      std::max(group->least_deviation, std::sqrt(std::max(0.0, variance)))};
   }
   group->learning = false;
 }
@@ -253,11 +252,13 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
   std::vector<DriftFinding>& findings = verdict.findings;
   findings.resize(group.end - group.begin);
   std::vector<double> p;
-  for (size_t i = 0; i < findings.size(); ++i)
-    p.push_back(Test(group, group.begin + i, &findings[i]));
+  for (size_t i = 0; i < findings.size(); ++i) {
+    Test(group, group.begin + i, &findings[i]);
+    p.push_back(findings[i].p);
+  }
   BenjaminiHochberg(p);
-  int looks = 1;
-  for (int at = options_.first_look; at < options_.blocks; at *= 2) ++looks;
+  double looks = 2;  // of the error rate 1/2 to the last look, 1/4 to the one before, ...
+  for (int at = count_; at < options_.blocks; at *= 2) looks *= 2;
   for (size_t i = 0; i < findings.size(); ++i) {
     findings[i].p = std::min(1.0, looks * p[i]);
     verdict.p = std::min(verdict.p, findings[i].p);
@@ -294,8 +295,8 @@ std::vector<DriftReport> DriftDetector::Reports() const {
   for (const Group& group : groups_) {
     const Verdict& v =
         group.now.samples > 0 && group.now.p <= group.window.p ? group.now : group.window;
-    reports.push_back({group.name, v.p, v.statistic, v.samples, group.learning, group.drifting,
-                       v.findings});
+    reports.push_back(
+        {group.name, v.p, v.statistic, v.samples, group.learning, group.drifting, v.findings});
   }
   return reports;
 }

@@ -3,7 +3,7 @@
 //
 //   DriftDetector drift(policy->spec(), DriftOptions());
 //   std::shared_ptr<DriftStream> robot = drift.AddStream();   // one per robot, when it begins
-//   robot->Record(observation, action, changed);              // every tick
+//   robot->Record(observation, action, changed ? 1 : 0);      // every tick
 //   drift.Collect();                                          // elsewhere, once a second
 //   for (const DriftReport& group : drift.Reports()) ...
 //
@@ -11,7 +11,8 @@
 //   observation  the normaliser's mean and deviation in the package: all that training saw
 //   action       the policy's answer, in units of action_scale; the package tells no moments of it,
 //                so the first full window since the version was loaded here is the reference
-//   shield       1 where the filter changed the wish, else 0; reference as for the action
+//   shield       1 where the filter changed the wish, else 0, kUnknown where there was no filter;
+//                reference as for the action
 // A stream sums its samples to blocks; `blocks` of them from all streams are a window, looked at
 // when it holds `first_look` blocks and each time they have doubled. Per feature three tests:
 //   shift   |mean - reference| is no more than least_shift deviations
@@ -30,6 +31,7 @@
 // Errors: samples of another size are left out.
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -42,7 +44,7 @@ namespace saferl::policy {
 
 struct DriftOptions {
   int block = 256;           ///< samples
-  int blocks = 128;          ///< of a window: 32768 samples, 11 minutes of one robot at 50 Hz
+  int blocks = 256;          ///< of a window: 65536 samples, 22 minutes of one robot at 50 Hz
   int first_look = 32;       ///< blocks; 8192 samples
   double least_shift = 0.5;  ///< [deviations] a smaller one is no drift, however certain
   double most_spread = 2;    ///< [times the reference's deviation]
@@ -60,18 +62,19 @@ struct DriftFinding {
 
 struct DriftReport {
   std::string group;
-  double p = 1;          ///< of no drift, in the last full window or, if less, the present one
-  double statistic = 0;  ///< its largest shift
-  uint64_t samples = 0;  ///< in that window
+  double p = 1;           ///< of no drift, in the last full window or, if less, the present one
+  double statistic = 0;   ///< its largest shift
+  uint64_t samples = 0;   ///< in that window
   bool learning = false;  ///< there is no reference yet
   bool drifting = false;
   std::vector<DriftFinding> findings;  ///< at or below the level, most significant first; 8 at most
 };
 
-/// One recorder's samples. Made by DriftDetector::AddStream, which it may outlive.
+/// One recorder's samples. Made by DriftDetector::AddStream; it may outlive the detector.
 class DriftStream {
  public:
-  void Record(std::span<const float> observation, std::span<const float> action, bool changed);
+  static constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+  void Record(std::span<const float> observation, std::span<const float> action, float changed);
   /// Of several threads whichever comes first; the others' samples are left out, nobody waits.
   void TryRecord(std::span<const float> observation, std::span<const float> action);
 
@@ -132,7 +135,9 @@ class DriftDetector {
   void AddBlock(DriftStream* stream, const float* block);
   void Look(Group* group, bool full);
   Verdict Judge(const Group& group);
-  double Test(const Group& group, size_t feature, DriftFinding* finding);
+  /// Of the window's blocks that know the feature: means, squares, links; their number.
+  size_t Gather(size_t feature);
+  void Test(const Group& group, size_t feature, DriftFinding* finding);
   double StuckPValue(size_t feature) const;
   void Learn(Group* group);
   double level() const { return 1 / options_.expected_run_windows; }
@@ -145,10 +150,11 @@ class DriftDetector {
   std::vector<std::shared_ptr<DriftStream>> streams_;
   std::vector<Group> groups_;
   std::vector<Reference> references_;
-  std::vector<float> window_;   ///< blocks x kRows x features
-  std::vector<int> previous_;   ///< by block
-  std::vector<bool> moving_;    ///< by block
-  std::vector<double> column_, squares_;
+  std::vector<float> window_;            ///< blocks x kRows x features
+  std::vector<int> previous_;            ///< by block
+  std::vector<bool> moving_;             ///< by block
+  std::vector<double> means_, squares_;  ///< Gather's
+  std::vector<int> links_, place_;
   int count_ = 0;
   uint64_t windows_ = 0;
 };

@@ -38,8 +38,8 @@ double BetaFraction(double a, double b, double x) {
 double IncompleteBeta(double a, double b, double x) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
-  const double front = std::exp(LogGamma(a + b) - LogGamma(a) - LogGamma(b) + a * std::log(x) +
-                                b * std::log1p(-x));
+  const double front =
+      std::exp(LogGamma(a + b) - LogGamma(a) - LogGamma(b) + a * std::log(x) + b * std::log1p(-x));
   if (x < (a + 1) / (a + b + 2)) return front * BetaFraction(a, b, x) / a;
   return 1 - front * BetaFraction(b, a, 1 - x) / b;
 }
@@ -97,8 +97,8 @@ void BenjaminiHochberg(std::span<double> p) {
   std::ranges::sort(order, [&](size_t a, size_t b) { return p[a] < p[b]; });
   double least = 1;
   for (size_t k = order.size(); k-- > 0;) {
-    least = std::min(least,
-                     p[order[k]] * static_cast<double>(p.size()) / static_cast<double>(k + 1));
+    least =
+        std::min(least, p[order[k]] * static_cast<double>(p.size()) / static_cast<double>(k + 1));
     p[order[k]] = least;
   }
 }
