@@ -115,6 +115,7 @@ Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
     if (!model.policy->Forward(Row(input.bytes, row, n_in), out, &scratch))
       return absl::InvalidArgumentError(
           Cat("input '", input.name, "': row ", row, " is not finite; send numbers"));
+    model.requests->TryRecord(Row(input.bytes, row, n_in), out);
   }
   return absl::OkStatus();
 }
