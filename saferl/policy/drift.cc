@@ -161,12 +161,9 @@ void DriftDetector::AddBlock(DriftStream* stream, const float* block) {
   moving_[at] = 2 * static_cast<size_t>(moved) >= n_obs;
   previous_[at] = stream->last_;
   stream->last_ = count_++;
-  const bool full = count_ == options_.blocks;
-  int look = options_.first_look;
-  while (look < count_) look *= 2;
-  if (!full && look != count_) return;
-  for (Group& group : groups_) Look(&group, full);
-  if (!full) return;
+  if (count_ % options_.least_blocks != 0) return;
+  for (Group& group : groups_) Look(&group);
+  if (count_ < options_.blocks) return;
   for (const std::shared_ptr<DriftStream>& each : streams_) each->last_ = -1;
   count_ = 0;
   ++windows_;
@@ -175,9 +172,9 @@ void DriftDetector::AddBlock(DriftStream* stream, const float* block) {
 double DriftDetector::StuckPValue(size_t feature) const {
   const size_t n = names_.size();
   int moving = 0, flat = 0;
-  for (size_t b = 0; b < static_cast<size_t>(count_); ++b) {
+  for (int b = begin_; b < count_; ++b) {
     if (!moving_[b]) continue;
-    const float* block = window_.data() + b * DriftStream::kRows * n;
+    const float* block = Block(b);
     ++moving;
     flat +=
         block[DriftStream::kRange * n + feature] == 0 &&
@@ -189,14 +186,14 @@ double DriftDetector::StuckPValue(size_t feature) const {
 size_t DriftDetector::Gather(size_t feature) {
   const size_t n = names_.size();
   size_t known = 0;
-  for (size_t b = 0; b < static_cast<size_t>(count_); ++b) {
-    const float* block = window_.data() + b * DriftStream::kRows * n;
+  for (int b = begin_; b < count_; ++b) {
+    const float* block = Block(b);
     place_[b] = -1;
     if (std::isnan(block[feature])) continue;
     place_[b] = static_cast<int>(known);
     means_[known] = block[feature];
     squares_[known] = block[DriftStream::kSquare * n + feature];
-    links_[known++] = previous_[b] < 0 ? -1 : place_[static_cast<size_t>(previous_[b])];
+    links_[known++] = previous_[b] < begin_ ? -1 : place_[previous_[b]];
   }
   return known;
 }
@@ -205,7 +202,7 @@ size_t DriftDetector::Gather(size_t feature) {
 void DriftDetector::Test(const Group& group, size_t feature, DriftFinding* finding) {
   finding->feature = names_[feature];
   const size_t blocks = Gather(feature);
-  if (blocks < static_cast<size_t>(options_.first_look) / 2) return;
+  if (2 * blocks < static_cast<size_t>(options_.least_blocks)) return;
   const std::span means(means_.data(), blocks), squares(squares_.data(), blocks);
   const std::span links(links_.data(), blocks);
   const Reference& reference = references_[feature];
@@ -236,7 +233,7 @@ void DriftDetector::Test(const Group& group, size_t feature, DriftFinding* findi
 void DriftDetector::Learn(Group* group) {
   for (size_t f = group->begin; f < group->end; ++f) {
     const size_t blocks = Gather(f);
-    if (blocks < static_cast<size_t>(options_.first_look)) return;
+    if (blocks < static_cast<size_t>(options_.least_blocks)) return;
     const MeanEstimate mean =
         EstimateMean({means_.data(), blocks}, {links_.data(), blocks}, options_.most_correlation);
     double variance = -mean.mean * mean.mean;
@@ -257,14 +254,14 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
     p.push_back(findings[i].p);
   }
   BenjaminiHochberg(p);
-  double looks = 2;  // of the error rate 1/2 to the last look, 1/4 to the one before, ...
-  for (int at = count_; at < options_.blocks; at *= 2) looks *= 2;
+  // Of the error rate 1/2 to the look at the whole window, 1/4 to those at its halves, ...
+  const double parts = options_.blocks / (count_ - begin_), looks = 2 * parts * parts;
   for (size_t i = 0; i < findings.size(); ++i) {
     findings[i].p = std::min(1.0, looks * p[i]);
     verdict.p = std::min(verdict.p, findings[i].p);
     verdict.statistic = std::max(verdict.statistic, std::abs(findings[i].shift));
   }
-  verdict.samples = static_cast<uint64_t>(count_) * static_cast<uint64_t>(options_.block);
+  verdict.samples = static_cast<uint64_t>(count_ - begin_) * static_cast<uint64_t>(options_.block);
   std::erase_if(findings, [this](const DriftFinding& f) { return f.p > level(); });
   std::ranges::sort(findings, [](const DriftFinding& a, const DriftFinding& b) {
     return a.p != b.p ? a.p < b.p : std::abs(a.shift) > std::abs(b.shift);
@@ -273,12 +270,18 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
   return verdict;
 }
 
-void DriftDetector::Look(Group* group, bool full) {
+void DriftDetector::Look(Group* group) {
+  const bool full = count_ == options_.blocks;
+  begin_ = 0;
   if (group->learning) {
     if (full) Learn(group);
     return;
   }
-  if (Verdict verdict = Judge(*group); verdict.p <= group->now.p) group->now = std::move(verdict);
+  for (int blocks = options_.least_blocks; count_ % blocks == 0; blocks *= 2) {
+    begin_ = count_ - blocks;
+    if (Verdict verdict = Judge(*group); verdict.p <= group->now.p) group->now = std::move(verdict);
+    if (blocks >= options_.blocks) break;
+  }
   if (group->now.p <= level()) {
     group->drifting = true;
     group->calm = 0;

@@ -13,8 +13,9 @@
 //                so the first full window since the version was loaded here is the reference
 //   shield       1 where the filter changed the wish, else 0, kUnknown where there was no filter;
 //                reference as for the action
-// A stream sums its samples to blocks; `blocks` of them from all streams are a window, looked at
-// when it holds `first_look` blocks and each time they have doubled. Per feature three tests:
+// A stream sums its samples to blocks; `blocks` of them from all streams are a window, which is
+// looked at as a whole, in halves, quarters and so on down to `least_blocks`, each part as soon as
+// it is there. Per feature three tests:
 //   shift   |mean - reference| is no more than least_shift deviations
 //   spread  the deviation is no more than most_spread times the reference's
 //   stuck   (observation) it changes in half of the blocks in which half of the others do; values
@@ -45,7 +46,7 @@ namespace saferl::policy {
 struct DriftOptions {
   int block = 256;           ///< samples
   int blocks = 256;          ///< of a window: 65536 samples, 22 minutes of one robot at 50 Hz
-  int first_look = 32;       ///< blocks; 8192 samples
+  int least_blocks = 32;     ///< of a look, 8192 samples; `blocks` is a power of two times this
   double least_shift = 0.5;  ///< [deviations] a smaller one is no drift, however certain
   double most_spread = 2;    ///< [times the reference's deviation]
   double expected_run_windows = 1000;  ///< between false alarms of a group
@@ -133,9 +134,12 @@ class DriftDetector {
     double mean = 0, variance = 0, dof = 1e9, deviation = 1;
   };
   void AddBlock(DriftStream* stream, const float* block);
-  void Look(Group* group, bool full);
+  void Look(Group* group);
   Verdict Judge(const Group& group);
-  /// Of the window's blocks that know the feature: means, squares, links; their number.
+  const float* Block(int b) const {
+    return window_.data() + static_cast<size_t>(b) * DriftStream::kRows * names_.size();
+  }
+  /// Of the blocks from begin_ on that know the feature: means, squares, links; their number.
   size_t Gather(size_t feature);
   void Test(const Group& group, size_t feature, DriftFinding* finding);
   double StuckPValue(size_t feature) const;
@@ -155,7 +159,7 @@ class DriftDetector {
   std::vector<bool> moving_;             ///< by block
   std::vector<double> means_, squares_;  ///< Gather's
   std::vector<int> links_, place_;
-  int count_ = 0;
+  int begin_ = 0, count_ = 0;
   uint64_t windows_ = 0;
 };
 

@@ -111,7 +111,7 @@ TEST(Drift, TheMutantThatTakesSamplesForIndependentFailsThat) {
   DriftOptions mutant = Exact();
   mutant.block = 1;
   mutant.blocks = 4096;
-  mutant.first_look = 2048;
+  mutant.least_blocks = 2048;
   mutant.most_correlation = 0;
   EXPECT_LE(World(3, 0, mutant, 3).Alarms(kRateWindows, kLevel), 1.2 * kLevel);
   for (const double rho : {0.9, 0.99})
@@ -154,6 +154,14 @@ TEST(Drift, LargeShiftsAreFoundAtTheFirstLook) {
   World world(38, 0.9, {}, 1);
   world.Shift(-3);
   EXPECT_EQ(world.Find(kObservation, 65536), 8192);
+}
+
+/// Parts of a window are looked at on their own: what came before does not hide a change.
+TEST(Drift, AChangeInTheMiddleOfAWindowIsFoundBeforeItsEnd) {
+  World world(38, 0.9, {}, 1);
+  for (int i = 0; i < 30'000; ++i) world.Step();
+  world.Shift(3);
+  EXPECT_THAT(world.Find(kObservation, 65536), testing::AllOf(testing::Gt(0), testing::Lt(16384)));
 }
 
 /// What is smaller than least_shift is no drift, however certain it is.
