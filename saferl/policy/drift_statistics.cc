@@ -9,6 +9,8 @@
 namespace saferl::policy {
 namespace {
 
+constexpr size_t kRuns = 16;  // in which a stream's blocks are taken together
+
 double LogGamma(double x) {
   int sign = 0;
   return ::lgamma_r(x, &sign);
@@ -44,6 +46,32 @@ double IncompleteBeta(double a, double b, double x) {
   return 1 - front * BetaFraction(b, a, 1 - x) / b;
 }
 
+/// Of the mean, from sums of deviations over runs of blocks. Its degrees of freedom are one less
+/// than the runs.
+struct RunVariance {
+  double variance = 0, dof = 0;
+};
+RunVariance VarianceOfRuns(std::span<const double> values, std::span<const int> previous,
+                           double mean) {
+  const size_t longest = std::max<size_t>(1, values.size() / kRuns);
+  std::vector<size_t> run_of(values.size()), length;
+  std::vector<double> sum;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t before = previous[i] < 0 ? 0 : run_of[static_cast<size_t>(previous[i])];
+    run_of[i] = previous[i] < 0 || length[before] == longest ? sum.size() : before;
+    if (run_of[i] == sum.size()) {
+      sum.push_back(0);
+      length.push_back(0);
+    }
+    sum[run_of[i]] += values[i] - mean;
+    ++length[run_of[i]];
+  }
+  if (sum.size() < 2) return {};
+  const auto runs = static_cast<double>(sum.size()), n = static_cast<double>(values.size());
+  const double squares = std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0);
+  return {squares / (n * n) * runs / (runs - 1), runs - 1};
+}
+
 }  // namespace
 
 MeanEstimate EstimateMean(std::span<const double> values, std::span<const int> previous,
@@ -70,6 +98,11 @@ MeanEstimate EstimateMean(std::span<const double> values, std::span<const int> p
   e.effective = std::max(1.0, n * (1 - e.correlation) / (1 + e.correlation));
   e.variance = squares / (n - 1) / e.effective;
   e.dof = std::max(1.0, e.effective / 3);
+  const RunVariance runs = VarianceOfRuns(values, previous, e.mean);
+  if (most_correlation > 0 && runs.variance > e.variance) {
+    e.variance = runs.variance;
+    e.dof = runs.dof;
+  }
   return e;
 }
 

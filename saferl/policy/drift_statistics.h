@@ -6,10 +6,12 @@
 // never below 0. Of a first-order process, sampled in blocks of any length, that errs to the safe
 // side: the autocorrelation of its block means falls faster beyond lag 1 than r^k. Degrees of
 // freedom are a third of the blocks that count: what is known of the variance when r is estimated
-// too. Units: those of the values. RT: no. Errors: none; less than two values give variance +inf.
-// Source: batch means, Law & Kelton, "Confidence intervals for steady-state simulations" (1984);
-// bias of r, Marriott & Pope (1954); Benjamini & Hochberg (1995), whose smallest adjusted value is
-// Simes' test of all at once (1986).
+// too. What lasts longer than r^k says, because drives differ from each other, shows in the sums
+// over runs of a 16th of the blocks, each within one stream: the larger of the two errors holds.
+// What lasts longer than such a run is taken for drift. Units: those of the values. RT: no. Errors:
+// none; less than two values give variance +inf. Source: batch means, Law & Kelton, "Confidence
+// intervals for steady-state simulations" (1984); bias of r, Marriott & Pope (1954); Benjamini &
+// Hochberg (1995), whose smallest adjusted value is Simes' test of all at once (1986).
 
 #include <span>
 
