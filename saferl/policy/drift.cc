@@ -255,7 +255,7 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
   }
   BenjaminiHochberg(p);
   // Of the error rate 1/2 to the look at the whole window, 1/4 to those at its halves, ...
-  const double parts = options_.blocks / (count_ - begin_), looks = 2 * parts * parts;
+  const int parts = options_.blocks / (count_ - begin_), looks = 2 * parts * parts;
   for (size_t i = 0; i < findings.size(); ++i) {
     findings[i].p = std::min(1.0, looks * p[i]);
     verdict.p = std::min(verdict.p, findings[i].p);

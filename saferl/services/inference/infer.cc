@@ -35,7 +35,7 @@ Status CheckOnnxShape(const TensorSpec& spec, const Tensor& input) {
 }
 
 Status CheckRequest(const ServedModel& model, const InferRequest& request) {
-  const auto bad = [](std::string text) { return absl::InvalidArgumentError(text); };
+  const auto bad = [](const std::string& text) { return absl::InvalidArgumentError(text); };
   if (request.inputs.size() != 1)
     return bad(Cat("inputs: ", request.inputs.size(), " given; this model takes one, '",
                    model.input.name, "'"));
