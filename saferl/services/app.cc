@@ -82,7 +82,8 @@ std::vector<std::pair<int, const net::Router*>> App::served() const {
 
 bool App::Drain() {
   ready_ = false;
-  alert_watch_ = nullptr;  // uses the monitor's alerts
+  alert_watch_ = nullptr;  // uses the monitor's alerts, as does
+  drift_watch_ = nullptr;
   rollouts_ = nullptr;
   bool all = true;
   {
@@ -129,6 +130,10 @@ Status App::LoadModels() {
   SAFERL_ASSIGN_OR_RETURN(const uint64_t limit, ParseSize(config_.inference.gpu_memory_limit));
   models_.SetOnnxRuntime(
       {.library = config_.inference.onnxruntime, .gpu = gpu, .gpu_memory_limit = limit});
+  policy::DriftOptions drift;
+  drift.least_shift = config_.drift.least_shift;
+  drift.expected_run_windows = config_.drift.expected_run_windows;
+  models_.SetDrift(drift);
   models_.SetReload([this](const std::string& name, const std::string& version) {
     return sync_->Reload(name, version);
   });
@@ -278,7 +283,10 @@ void App::AddHealthRoutes(net::Router* router) {
             .BeginArray();
         for (const IndexEntry& entry : models_.Index()) {
           w.BeginObject().Field("name", entry.name).Field("version", entry.version);
-          w.Field("state", entry.state).Field("reason", entry.reason).EndObject();
+          w.Field("state", entry.state).Field("reason", entry.reason);
+          if (const auto served = models_.Find(entry.name, entry.version); served != nullptr)
+            WriteDrift(*served, &w);
+          w.EndObject();
         }
         return Response::Json(w.EndArray().EndObject().Take());
       });
@@ -336,9 +344,9 @@ void App::WatchAlerts() {
   rules.window_s = c.window_s;
   rules.for_s = c.for_s;
   rules.clear_s = c.clear_s;
-  alert_watch_ = std::make_unique<AlertWatch>(
-      rules, &counts_, monitor_ == nullptr ? own_alerts_.get() : &monitor_->monitor().alerts(),
-      config_.data_dir);
+  Alerts* alerts = monitor_ == nullptr ? own_alerts_.get() : &monitor_->monitor().alerts();
+  alert_watch_ = std::make_unique<AlertWatch>(rules, &counts_, alerts, config_.data_dir);
+  drift_watch_ = std::make_unique<DriftWatch>(&models_, &metrics_, alerts);
 }
 
 StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,

@@ -21,6 +21,7 @@
 #include "saferl/services/inference/model_host.h"
 #include "saferl/services/inference/oip_grpc.h"
 #include "saferl/services/monitor/alert_rules.h"
+#include "saferl/services/monitor/drift_watch.h"
 #include "saferl/services/monitor/service.h"
 #include "saferl/services/registry/model_sync.h"
 #include "saferl/services/rollouts/agent.h"
@@ -103,6 +104,7 @@ class App {
   ServiceCounts counts_;
   std::unique_ptr<Alerts> own_alerts_;  ///< where no monitor runs here
   std::unique_ptr<AlertWatch> alert_watch_;
+  std::unique_ptr<DriftWatch> drift_watch_;
 };
 
 }  // namespace saferl::services

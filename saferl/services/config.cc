@@ -242,6 +242,20 @@ void AlertsConfig::Visit(V& v, AlertsConfig& c) {
 }
 
 template <class V>
+void DriftConfig::Visit(V& v, DriftConfig& c) {
+  v.Field("least_shift", c.least_shift,
+          {.doc = "a feature's mean that is off by less is no drift, however certain; in standard "
+                  "deviations of training",
+           .min = 0,
+           .max = 10});
+  v.Field("expected_run_windows", c.expected_run_windows,
+          {.doc = "windows of 65536 ticks between false alarms of a group of features; the rule "
+                  "ModelDrift of Prometheus stands for 1000",
+           .min = 10,
+           .max = 1e9});
+}
+
+template <class V>
 void MonitorConfig::Visit(V& v, MonitorConfig& c) {
   v.Field("shm", c.shm, {.doc = "shared memory of the robot on this machine, or off"});
   v.Field("url", c.url,
@@ -341,6 +355,7 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("inference", c.inference, {.doc = "models in memory"});
   v.Field("telemetry", c.telemetry, {.doc = "metrics, logs, traces"});
   v.Field("alerts", c.alerts, {.doc = "when a service raises an alert about itself"});
+  v.Field("drift", c.drift, {.doc = "when a served policy drifts"});
   v.Field("monitor", c.monitor, {.doc = "what the safety monitor watches"});
   v.Field("rollouts", c.rollouts, {.doc = "how new policies reach robots"});
   v.Field("security", c.security, {.doc = "tokens and keys"});

@@ -92,6 +92,13 @@ struct AlertsConfig {
   static void Visit(V& v, AlertsConfig& c);
 };
 
+/// When a served policy's inputs or outputs count as drifting (policy/drift.h).
+struct DriftConfig {
+  double least_shift = 0.5, expected_run_windows = 1000;
+  template <class V>
+  static void Visit(V& v, DriftConfig& c);
+};
+
 /// The safety monitor's part; its own server is `monitor_server`.
 struct MonitorConfig {
   std::string shm = "off";  ///< shared memory of the robot on this machine, or off
@@ -143,6 +150,7 @@ struct ServiceConfig {
   MonitorConfig monitor;
   RolloutsConfig rollouts;
   AlertsConfig alerts;
+  DriftConfig drift;
   SecurityConfig security;
   DeploymentConfig deployment;
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".

@@ -97,11 +97,12 @@ constexpr MetricInfo kTable[] = {
     {"storage", "saferl_storage_breaker_open", kGauge, "store",
      "1 while calls are refused until the store answers again"},
 
-    {"drift", "saferl_drift_statistic", kGauge, "test,feature_group", "Value of the test"},
-    {"drift", "saferl_drift_pvalue", kGauge, "test,feature_group",
-     "Probability of so large a value without drift"},
-    {"drift", "saferl_drift_window_samples", kGauge, "test,feature_group",
-     "Samples in the tested window"},
+    {"drift", "saferl_drift_statistic", kGauge, "model,version,test,feature_group",
+     "Largest shift of a feature's mean, in deviations of its reference"},
+    {"drift", "saferl_drift_pvalue", kGauge, "model,version,test,feature_group",
+     "Probability of what was seen, or more, without drift; all features of the group together"},
+    {"drift", "saferl_drift_window_samples", kGauge, "model,version,test,feature_group",
+     "Samples in the tested window; 0: none was tested yet"},
 
     {"routing", "saferl_route_decisions_total", kCounter, "target,reason",
      "Requests sent to a target, and why"},

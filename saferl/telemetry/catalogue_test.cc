@@ -35,7 +35,7 @@ struct Everything {
   RolloutMetrics rollout{metrics, "wheelchair", states, gates, reasons};
   HttpMetrics http{metrics, "api"};
   StorageMetrics rows{metrics, "rows"};
-  DriftMetrics drift{metrics, "psi", "speed"};
+  DriftMetrics drift{metrics, "wheelchair", "7", "batch_means", "action"};
   RoutingMetrics routing{metrics, "edge"};
   SyncMetrics sync{metrics};
   BackupMetrics backup{metrics};
@@ -161,12 +161,17 @@ TEST(Catalogue, CodesAreCountedFromManyThreadsAndBeyondTheirTable) {
   }
 }
 
-TEST(Catalogue, AnUnloadedModelHasNoInfo) {
+TEST(Catalogue, AnUnloadedModelHasNoInfoAndNoDrift) {
   Everything all;
   EXPECT_THAT(all.metrics.Text(), HasSubstr("saferl_model_info{model=\"wheelchair\",quant=\"int8\","
                                             "sha256=\"00ff\",version=\"7\"} 1\n"));
+  EXPECT_THAT(all.metrics.Text(),
+              HasSubstr("saferl_drift_pvalue{feature_group=\"action\",model=\"wheelchair\",test="
+                        "\"batch_means\",version=\"7\"} 1\n"));
   all.model.Unloaded();
+  all.drift.Remove();
   EXPECT_THAT(all.metrics.Text(), Not(HasSubstr("saferl_model_info{")));
+  EXPECT_THAT(all.metrics.Text(), Not(HasSubstr("saferl_drift_pvalue{")));
 }
 
 TEST(Catalogue, RolloutIsInOneState) {

@@ -16,6 +16,9 @@ namespace saferl::telemetry {
 namespace {
 
 constexpr const char* kBackup = "saferl_backup_last_success_timestamp_seconds";
+constexpr const char* kDriftStatistic = "saferl_drift_statistic";
+constexpr const char* kDriftPValue = "saferl_drift_pvalue";
+constexpr const char* kDriftSamples = "saferl_drift_window_samples";
 constexpr const char* kTasks = "saferl_task_completions_total";
 
 std::span<const double> ScoreBuckets() {
@@ -67,14 +70,25 @@ uint64_t CpuMicros() {
 
 }  // namespace
 
-DriftMetrics::DriftMetrics(Metrics& metrics, const std::string& test, const std::string& group)
-    : statistic(
-          MakeGauge(metrics, "saferl_drift_statistic", {{"test", test}, {"feature_group", group}})),
-      p_value(
-          MakeGauge(metrics, "saferl_drift_pvalue", {{"test", test}, {"feature_group", group}})),
-      window_samples(MakeGauge(metrics, "saferl_drift_window_samples",
-                               {{"test", test}, {"feature_group", group}})) {
+DriftMetrics::DriftMetrics(Metrics& metrics, const std::string& model, const std::string& version,
+                           const std::string& test, const std::string& feature_group)
+    : DriftMetrics(metrics, {{"model", model},
+                             {"version", version},
+                             {"test", test},
+                             {"feature_group", feature_group}}) {}
+
+DriftMetrics::DriftMetrics(Metrics& metrics, const Labels& labels)
+    : statistic(MakeGauge(metrics, kDriftStatistic, labels)),
+      p_value(MakeGauge(metrics, kDriftPValue, labels)),
+      window_samples(MakeGauge(metrics, kDriftSamples, labels)),
+      metrics_(metrics),
+      labels_(labels) {
   p_value.Set(1);  // no sample yet is no evidence
+}
+
+void DriftMetrics::Remove() {
+  for (const char* name : {kDriftStatistic, kDriftPValue, kDriftSamples})
+    metrics_.Remove(name, labels_);
 }
 
 RoutingMetrics::RoutingMetrics(Metrics& metrics, const std::string& target)

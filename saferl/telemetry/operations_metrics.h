@@ -8,10 +8,18 @@
 
 namespace saferl::telemetry {
 
-/// Of one drift test ("psi", "ks", "cusum") on one group of features.
+/// Of one drift test on one group of features of one served version.
 struct DriftMetrics {
-  DriftMetrics(Metrics& metrics, const std::string& test, const std::string& feature_group);
+  DriftMetrics(Metrics& metrics, const std::string& model, const std::string& version,
+               const std::string& test, const std::string& feature_group);
+  /// The version is unloaded: its gauges go, the handles are dead.
+  void Remove();
   Gauge &statistic, &p_value, &window_samples;
+
+ private:
+  DriftMetrics(Metrics& metrics, const Labels& labels);
+  Metrics& metrics_;
+  Labels labels_;
 };
 
 struct RoutingMetrics {

@@ -58,6 +58,23 @@ Status Conflict(std::string_view robot, std::string_view field, std::string_view
       "'; leave the field out, or end the session first (DELETE /api/v1/sessions/", robot, ")"));
 }
 
+std::shared_ptr<policy::DriftStream> DriftStreamOf(const ServedModel* served) {
+  return served == nullptr || served->drift == nullptr ? nullptr : served->drift->AddStream();
+}
+
+/// What the policy was asked, last in this tick, and answered. Not while the robot only holds or
+/// stops: then it waits for its person, anywhere, for any time.
+void RecordDrift(const control::TickModel& model, const control::TickData& data,
+                 const control::Decision& decision, policy::DriftStream* drift) {
+  const bool asked =
+      decision.policy_used && !decision.input.policy.present && !data.check.external_policy_seen;
+  if (drift == nullptr || !asked || decision.command.mode >= safety::Mode::kHold) return;
+  const policy::PolicySpec& spec = model.policy->spec();
+  drift->Record(std::span(data.features).first(static_cast<size_t>(spec.n_obs())),
+                std::span(data.action).first(static_cast<size_t>(spec.n_act())),
+                decision.filter.intervened ? 1.0F : 0.0F);
+}
+
 std::optional<safety::Reason> LatchedFor(const safety::LatchData& latch) {
   if (latch.mode != safety::Mode::kProtectiveStop) return std::nullopt;
   return latch.reason;
@@ -70,6 +87,7 @@ Session::Session(SessionInfo info, control::TickModel model,
     : info_(std::move(info)),
       model_(std::move(model)),
       served_(std::move(served)),
+      drift_(DriftStreamOf(served_.get())),
       data_(control::Prepare(model_)),
       used_ns_(Nanos()) {}
 
@@ -274,6 +292,7 @@ bool Sessions::TakeModel(Session* session, const control::TickInput& input) cons
   info.served_version = now == nullptr ? "" : now->version;
   info.policy_sha256 = now == nullptr ? "" : now->sha256;
   session->served_ = std::move(now);
+  session->drift_ = DriftStreamOf(session->served_.get());
   return true;
 }
 
@@ -296,6 +315,7 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
     if (seat != nullptr && seat->Offer(session->model_, *session->data_, input)) on_shadow();
     const std::optional<safety::Reason> before = LatchedFor(session->data_->latch);
     control::Tick(session->model_, input, session->data_.get(), &decided->decision);
+    RecordDrift(session->model_, *session->data_, decided->decision, session->drift_.get());
     const std::optional<safety::Reason> after = LatchedFor(session->data_->latch);
     if (on_latch && after != before) on_latch(info.robot, after);
     info.mode = decided->decision.command.mode;

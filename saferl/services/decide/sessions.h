@@ -64,6 +64,7 @@ class Session {
   SessionParameters parameters_;
   control::TickModel model_;
   std::shared_ptr<const ServedModel> served_, refused_;
+  std::shared_ptr<policy::DriftStream> drift_;  ///< of served_; null without
   std::shared_ptr<RolloutSeat> seat_;  ///< where a rollout may decide which version it runs
   std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_;
   bool ended_ = false;

@@ -35,7 +35,7 @@ Status CheckOnnxShape(const TensorSpec& spec, const Tensor& input) {
 }
 
 Status CheckRequest(const ServedModel& model, const InferRequest& request) {
-  const auto bad = [](std::string text) { return absl::InvalidArgumentError(text); };
+  const auto bad = [](const std::string& text) { return absl::InvalidArgumentError(text); };
   if (request.inputs.size() != 1)
     return bad(Cat("inputs: ", request.inputs.size(), " given; this model takes one, '",
                    model.input.name, "'"));
@@ -115,6 +115,7 @@ Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
     if (!model.policy->Forward(Row(input.bytes, row, n_in), out, &scratch))
       return absl::InvalidArgumentError(
           Cat("input '", input.name, "': row ", row, " is not finite; send numbers"));
+    model.requests->TryRecord(Row(input.bytes, row, n_in), out);
   }
   return absl::OkStatus();
 }

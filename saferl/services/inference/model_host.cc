@@ -108,6 +108,10 @@ StatusOr<std::shared_ptr<ServedModel>> ModelHost::MakeServed(const std::string& 
   const std::string source = Cat(name, " version ", version);
   SAFERL_RETURN_IF_ERROR(format == ModelFormat::kOnnx ? ReadOnnx(bytes, source, model.get())
                                                       : ReadPackage(bytes, source, model.get()));
+  if (model->policy != nullptr) {
+    model->drift = std::make_unique<policy::DriftDetector>(model->policy->spec(), drift_options_);
+    model->requests = model->drift->AddStream();
+  }
   model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics_, name, version);
   model->metrics->Loaded(model->sha256, QuantOf(*model),
                          1e-9 * static_cast<double>(Nanos() - start));

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "saferl/base/status.h"
+#include "saferl/policy/drift.h"
 #include "saferl/policy/onnx_runtime.h"
 #include "saferl/policy/policy.h"
 #include "saferl/services/inference/infer_message.h"
@@ -65,6 +66,8 @@ struct ServedModel {
   TensorSpec input, output;
   std::shared_ptr<const policy::Policy> policy;        ///< of a package, else null
   std::unique_ptr<const policy::OnnxSession> session;  ///< of an ONNX model, else null
+  std::unique_ptr<policy::DriftDetector> drift;        ///< of a package, else null
+  std::shared_ptr<policy::DriftStream> requests;       ///< drift's, of requests; else null
   uint64_t bytes = 0;
   mutable ModelStatistics statistics;
   mutable std::atomic<int64_t> used_ns{0};
@@ -89,6 +92,8 @@ class ModelHost {
 
   /// Before the first load.
   void SetOnnxRuntime(policy::OnnxRuntimeOptions options) { onnx_options_ = std::move(options); }
+
+  void SetDrift(const policy::DriftOptions& options) { drift_options_ = options; }
 
   Status Load(const std::string& name, const std::string& version, std::string_view bytes,
               ModelFormat format = ModelFormat::kPackage);
@@ -147,6 +152,7 @@ class ModelHost {
   Reload reload_;
   std::mutex change_;  ///< one change at a time
   policy::OnnxRuntimeOptions onnx_options_;
+  policy::DriftOptions drift_options_;
   std::shared_ptr<const policy::OnnxRuntime> onnx_;  ///< null until the first ONNX model
   std::atomic<std::shared_ptr<const Table>> table_;
 };
