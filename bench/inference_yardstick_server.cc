@@ -1,6 +1,7 @@
 // The gRPC and inference servers of bench/inference_yardstick and bench/overload.
 //
-//   inference_yardstick_server saferl [FOLDER]   the inference service as `saferl up` runs it, on models
+//   inference_yardstick_server saferl [FOLDER]   the inference service as `saferl up` runs it, on
+//   models
 //                                           "tiny" of 48-64-64-8 and "wide" of seven layers of
 //                                           256; HTTP and gRPC on one port
 //   inference_yardstick_server grpc_echo    the smallest honest grpc++ server: a unary method on

@@ -348,8 +348,10 @@ std::string StopsByWebSocket(int port, const std::atomic<bool>& end) {
     std::string answer;
     bool binary = false;
     if (!(*client)->Send(body).ok()) return false;
-    return (*client)->Next(saferl::Deadline::After(2'000'000'000), &answer, &binary).value_or(false)
-           && Obeys(answer);
+    return (*client)
+               ->Next(saferl::Deadline::After(2'000'000'000), &answer, &binary)
+               .value_or(false) &&
+           Obeys(answer);
   });
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// Connection: one client's socket from accept to close, on the thread of its loop; a robot's goes on
-// on the control loop from its first request on. Internal to the server; http_server.cc makes them,
-// connection_client.h is what they do.
+// Connection: one client's socket from accept to close, on the thread of its loop; a robot's goes
+// on on the control loop from its first request on. Internal to the server; http_server.cc makes
+// them, connection_client.h is what they do.
 //
 // Everything but Create and Adopt runs on the loop's thread. RT: no.
 

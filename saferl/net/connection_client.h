@@ -1,7 +1,7 @@
 #pragma once
 // One client of the server: the class behind Connection. Internal: connection.cc reads, answers and
-// keeps time, connection_work.cc waits for handlers that work elsewhere, connection_stream.cc serves
-// event streams and WebSockets.
+// keeps time, connection_work.cc waits for handlers that work elsewhere, connection_stream.cc
+// serves event streams and WebSockets.
 //
 // Everything runs on the thread of the connection's loop. RT: no.
 
@@ -29,8 +29,8 @@ using Executor = asio::io_context::executor_type;
 using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
-/// Rule of the connection's files: co_await stands alone in its statement. g++ 12 makes wrong code of some loops
-/// and conditions that await.
+/// Rule of the connection's files: co_await stands alone in its statement. g++ 12 makes wrong code
+/// of some loops and conditions that await.
 template <class T>
 using Task = asio::awaitable<T, Executor>;
 constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};

@@ -141,9 +141,8 @@ Status Server::Open() {
                                             core_.options.pool_queue);
   accepting_ = loops_.size();
   const auto& routes = core_.dispatcher.router().routes();
-  const bool control = std::any_of(routes.begin(), routes.end(), [](const auto& route) {
-    return route->run == Run::kControl;
-  });
+  const bool control = std::any_of(routes.begin(), routes.end(),
+                                   [](const auto& route) { return route->run == Run::kControl; });
   if (control) AddControl();
   asio::co_spawn(loops_[0]->context, Accept(), OnEnd);
   for (size_t i = 0; i < loops_.size(); ++i) {

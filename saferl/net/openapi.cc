@@ -1,5 +1,7 @@
 // The OpenAPI 3.1 document and its page.
 #include <map>
+#include <memory>
+#include <mutex>
 #include <set>
 
 #include "saferl/base/json.h"
@@ -180,8 +182,14 @@ void AddDocs(Router* router, const std::string& title, const std::string& versio
   document.tag = "documentation";
   document.run = Run::kPool;
   document.response_schema = R"({"type":"object"})";
-  document.handler = [router, title, version](const Request&) {
-    return Response::Json(OpenApi(*router, title, version));
+  struct Made {
+    std::once_flag once;
+    std::string text;
+  };
+  // Made once: whoever asks again and again costs the copy only.
+  document.handler = [router, title, version, made = std::make_shared<Made>()](const Request&) {
+    std::call_once(made->once, [&] { made->text = OpenApi(*router, title, version); });
+    return Response::Json(made->text);
   };
   router->Add(std::move(document));
   Route page;

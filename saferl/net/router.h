@@ -55,9 +55,9 @@ struct Route {
   std::string operation_id, summary, tag;
   Run run = Run::kInline;
   Handler handler;
-  LaterHandler later;                     ///< instead of `handler`; kInline
-  StreamHandler events, websocket;        ///< instead of `handler`
-  std::vector<FieldSpec> query, headers;  ///< all that the handler reads: Request::Query
+  LaterHandler later;                           ///< instead of `handler`; kInline
+  StreamHandler events, websocket;              ///< instead of `handler`
+  std::vector<FieldSpec> query, headers;        ///< all that the handler reads: Request::Query
   std::string request_schema, response_schema;  ///< JSON schema texts; empty = none
   std::string response_type = kJsonType;
   /// Of the body; `request_schema` is that of JSON. Empty: a POST, PUT or PATCH that takes no body.

@@ -30,7 +30,7 @@
 namespace saferl::storage {
 namespace {
 
-constexpr size_t kMaxBatch = 256;              ///< transactions that share a commit
+constexpr size_t kMaxBatch = 256;  ///< transactions that share a commit
 constexpr int64_t kCheckpointPause_ns = 1'000'000'000;
 constexpr int64_t kCheckpointPages = 1000;     ///< 4 MB of log: copy it into the file
 constexpr int64_t kTruncatePages = 16 * 1024;  ///< 64 MB: readers kept it from starting over
@@ -269,8 +269,8 @@ class Sqlite final : public Database {
         "start the program again");
   }
 
-  /// One that fails (a full disk) is said once and tried again every kCheckpointPause: the log holds
-  /// what was committed meanwhile.
+  /// One that fails (a full disk) is said once and tried again every kCheckpointPause: the log
+  /// holds what was committed meanwhile.
   void Checkpoint() {
     if (Nanos() < next_checkpoint_ns_) return;
     const Status done = writer_->Checkpoint(writer_->log_pages() >= kTruncatePages);

@@ -62,10 +62,11 @@ class OverloadTest : public testing::TestWithParam<const char*> {
           ++sum.asked;
           const bool decided = answer.ok() && answer->status == 200;
           sum.decided += decided ? 1 : 0;
-          sum.stopped += decided && input.human.stop &&
-                                 answer->body.find(R"("reason":"stop_requested")") != std::string::npos
-                             ? 1
-                             : 0;
+          sum.stopped +=
+              decided && input.human.stop &&
+                      answer->body.find(R"("reason":"stop_requested")") != std::string::npos
+                  ? 1
+                  : 0;
           sum.worst_s = std::max(sum.worst_s, took);
           std::this_thread::sleep_for(std::chrono::milliseconds(50));
         }

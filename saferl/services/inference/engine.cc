@@ -359,7 +359,8 @@ void Engine::Submit(InferCall call, Done done) {
   } else if (mine.cost_ns <= kCallersNanos && TakeSlot()) {
     done(Answer(&mine));
     Drain(false);
-  } else if (Status refused = Enter(std::make_unique<Job>(std::move(mine)), [&] { return std::move(done); });
+  } else if (Status refused =
+                 Enter(std::make_unique<Job>(std::move(mine)), [&] { return std::move(done); });
              !refused.ok()) {
     done(std::move(refused));
   }
