@@ -37,8 +37,7 @@ Client::Client(ServerCore* server, asio::io_context* loop, Set* set, int fd)
       set_(*set),
       socket_(*loop),
       wake_(*loop),
-      reader_(server->options.max_header_bytes),
-      in_(kBufferBytes) {
+      reader_(server->options.max_header_bytes) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
@@ -62,6 +61,7 @@ Client::~Client() {
 /// More bytes into the buffer. False: end, error or past the deadline (then expired_).
 Task<bool> Client::Fill() {
   if (begin_ == end_) begin_ = end_ = 0;
+  if (in_.empty()) in_.resize(kBufferBytes);
   if (end_ == in_.size()) {
     if (begin_ > 0) {
       std::copy(in_.begin() + static_cast<ptrdiff_t>(begin_), in_.end(), in_.begin());
@@ -140,6 +140,7 @@ Task<void> Client::Linger() {
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   read_deadline_ns_ = After(kLinger_s);
+  if (in_.empty()) in_.resize(kBufferBytes);
   for (size_t left = kLingerBytes; left > 0;) {
     auto [error, n] = co_await socket_.async_read_some(asio::buffer(in_), kResult);
     if (error) break;
@@ -205,31 +206,82 @@ Task<void> Client::Resume(Handover from) {
 
 Task<void> Client::Requests(bool more) {
   while (more) {
-    if (tls_ == nullptr) {
-      if (unread().empty()) {
-        BeginIdle();
-        begin_ = end_ = 0;
-        auto [error, n] = co_await socket_.async_read_some(asio::buffer(in_), kResult);
-        if (error) break;
-        end_ = n;
-        idle_since_ns_ = 0;
-      }
-      const Quick quick = AnswerNow();
-      if (quick == Quick::kSent) continue;
-      if (quick == Quick::kUnsent) {
-        const std::shared_ptr<Request> request = request_;
-        more = co_await FinishAnswer(request.get());
-        continue;
-      }
-      if (quick == Quick::kWaits) {
-        more = co_await Await(request_, *answer_.route, std::move(late_), answer_.close);
-        continue;
-      }
+    if (tls_ != nullptr) {
+      more = co_await One();
+      continue;
     }
-    more = co_await One();
+    const bool idle = unread().empty();
+    if (idle) {
+      BeginIdle();
+      auto [error] = co_await socket_.async_wait(Socket::wait_read, kResult);
+      if (error) break;
+    }
+    const Quick quick = AnswerNow(idle);
+    switch (quick) {
+      case Quick::kSent:
+        break;
+      case Quick::kEnd:
+        more = false;
+        break;
+      case Quick::kNot:
+        more = co_await One();
+        break;
+      case Quick::kUnsent:
+        more = co_await FinishAnswer(request_);
+        break;
+      case Quick::kWaits:
+        more = co_await Await(request_, *answer_.route, std::move(late_), answer_.close);
+        break;
+      case Quick::kServe:
+        more = co_await Serve(request_, *answer_.route, answer_.close);
+        break;
+    }
   }
   error_code ignored;
   socket_.close(ignored);
+}
+
+/// What the connections of a thread share for the moment that an answer takes: the next one finds
+/// it in the caches, and an idle connection owns no buffer.
+struct Client::Workspace {
+  explicit Workspace(size_t max_header_bytes) : reader(max_header_bytes) {}
+  std::vector<char> in = std::vector<char>(kBodyBufferBytes);
+  std::string out;
+  RequestReader reader;
+  std::shared_ptr<Request> request = std::make_shared<Request>();
+};
+
+void Client::Swap(Workspace* workspace) {
+  out_.swap(workspace->out);
+  std::swap(reader_, workspace->reader);
+  request_.swap(workspace->request);
+}
+
+/// Reads what has come, and answers the request if that can be done without a wait. `idle`: nothing
+/// is in the buffer.
+Client::Quick Client::AnswerNow(bool idle) {
+  if (!idle) return AnswerWhole();
+  thread_local Workspace workspace(server_.options.max_header_bytes);
+  error_code error;
+  const size_t n = socket_.read_some(asio::buffer(workspace.in), error);
+  if (error == asio::error::would_block) return Quick::kSent;
+  if (error) return Quick::kEnd;
+  idle_since_ns_ = 0;
+  begin_ = 0;
+  end_ = n;
+  in_.swap(workspace.in);
+  Swap(&workspace);
+  const Quick quick = AnswerWhole();
+  in_.swap(workspace.in);
+  if (begin_ < end_) {  // the rest is ours to keep
+    if (in_.size() < end_ - begin_) in_.resize(std::max(end_ - begin_, kBufferBytes));
+    std::copy(workspace.in.begin() + static_cast<ptrdiff_t>(begin_),
+              workspace.in.begin() + static_cast<ptrdiff_t>(end_), in_.begin());
+  }
+  end_ -= begin_;
+  begin_ = 0;
+  if (quick == Quick::kSent) Swap(&workspace);
+  return quick;
 }
 
 void Client::BeginIdle() {
@@ -238,9 +290,9 @@ void Client::BeginIdle() {
   read_deadline_ns_ = idle_since_ns_ + FromSeconds(server_.options.idle_timeout_s);
 }
 
-/// The route of the request that lies in the buffer as a whole, when its handler runs here and
-/// nothing about it asks for more than calling that; the request is then in request_ and out of the
-/// buffer. Null: nothing was taken, One reads it from its start.
+/// The route of the request that lies in the buffer as a whole and that nothing is wrong with; the
+/// request is then in request_ and out of the buffer. Null: nothing was taken, One reads it from
+/// its start.
 const Route* Client::WholeRequest() {
   Request* request = request_.get();
   const size_t start = begin_;
@@ -256,8 +308,7 @@ const Route* Client::WholeRequest() {
     request->peer = peer_;
     request->deadline_ns = request->received_ns + FromSeconds(server_.options.request_timeout_s);
     const auto early = server_.dispatcher.Head(&reader_.head(), request, &route);
-    if (!early && (route->handler || route->later) && route->run == Run::kInline &&
-        request->headers.Find("Content-Encoding") == nullptr) {
+    if (!early) {
       reader_.SetBodyLimit(route->max_body_bytes);
       if (reader_.state() == RequestReader::State::kBody) begin_ += reader_.Put(unread());
       if (reader_.state() == RequestReader::State::kDone &&
@@ -270,19 +321,20 @@ const Route* Client::WholeRequest() {
   return nullptr;
 }
 
-/// The usual case without a wait. kNot: One does it. kUnsent: only FinishAnswer is left to do.
-Client::Quick Client::AnswerNow() {
+/// kNot: One does it. kServe, kWaits, kUnsent: only Serve, Await, FinishAnswer is left to do.
+Client::Quick Client::AnswerWhole() {
   const Route* route = WholeRequest();
   if (route == nullptr) return Quick::kNot;
   read_deadline_ns_ = kNever;
   sent_bytes_ = 0;
   const Request& request = *request_;
   const bool close = !reader_.head().keep_alive;
+  answer_.route = route;
+  answer_.close = close;
+  if (route->run != Run::kInline || (!route->handler && !route->later)) return Quick::kServe;
   LaterOf later(this);
   std::optional<Response> response = server_.dispatcher.Call(*route, request, &later);
   if (!response) {
-    answer_.route = route;
-    answer_.close = close;
     late_ = std::move(later.answer);
     return Quick::kWaits;
   }
@@ -326,14 +378,14 @@ Task<bool> Client::One() {
   bool close = !reader_.head().keep_alive || reader_.state() != RequestReader::State::kDone;
   if (!early) early = server_.dispatcher.Body(*route, &reader_.body(), request.get());
   if (early) co_return co_await Answer(*request, route, std::move(*early), close);
-  if (route->run == Run::kControl && !moved_) {
-    HandOver(*route, close);
-    co_return false;
-  }
   co_return co_await Serve(request, *route, close);
 }
 
 Task<bool> Client::Serve(std::shared_ptr<Request> request, const Route& route, bool close) {
+  if (route.run == Run::kControl && !moved_) {
+    HandOver(route, close);
+    co_return false;
+  }
   if (route.later) {
     LaterOf later(this);
     std::optional<Response> answer = server_.dispatcher.Call(route, *request, &later);
@@ -438,7 +490,7 @@ Task<bool> Client::Answer(const Request& request, const Route* route, Response r
 }
 
 /// What AnswerNow left.
-Task<bool> Client::FinishAnswer(const Request* request) {
+Task<bool> Client::FinishAnswer(std::shared_ptr<Request> request) {
   const bool sent = co_await SendRaw(answer_.unsent);
   Tell(*request, answer_.route, answer_.status);
   if (sent && answer_.close) co_await Linger();

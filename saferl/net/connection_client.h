@@ -70,7 +70,8 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
 
  private:
   enum class Wait : uint8_t { kDone, kTimeout, kFull, kAborted };
-  enum class Quick : uint8_t { kNot, kSent, kUnsent, kWaits };
+  enum class Quick : uint8_t { kNot, kSent, kUnsent, kWaits, kServe, kEnd };
+  struct Workspace;
   struct LaterOf final : Later {
     explicit LaterOf(Client* of) : client(of) {}
     std::function<void(Response)> Take() override;
@@ -80,7 +81,9 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
 
   std::string_view unread() const { return {in_.data() + begin_, end_ - begin_}; }
   void BeginIdle();
-  Quick AnswerNow();
+  Quick AnswerNow(bool idle);
+  Quick AnswerWhole();
+  void Swap(Workspace* workspace);
   const Route* WholeRequest();
   Task<void> Requests(bool more);
   Task<bool> One();
@@ -90,7 +93,7 @@ class Client final : public Connection, public std::enable_shared_from_this<Clie
   Task<bool> ReadBody(const Route* route, bool discard);
   void Compose(const Request& request, const Route* route, Response response, bool close);
   Task<bool> Answer(const Request& request, const Route* route, Response response, bool close);
-  Task<bool> FinishAnswer(const Request* request);
+  Task<bool> FinishAnswer(std::shared_ptr<Request> request);
   Task<bool> Refuse(Request* request, const Route* route, int status, std::string detail);
   Task<bool> Respond(std::shared_ptr<Request> request, const Route& route, bool close);
   Task<bool> Await(std::shared_ptr<Request> request, const Route& route,
