@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +35,7 @@
 #include "saferl/base/text.h"
 #include "saferl/control/workload.h"
 #include "saferl/net/http_client.h"
+#include "saferl/net/worker_pool.h"
 #include "saferl/net/ws_client.h"
 #include "saferl/safety/filter.h"
 #include "saferl/services/decide/decide_message.h"
@@ -296,8 +296,9 @@ class Load {
 
 /// What a person who presses stop waits for the decision that obeys: asked every 20 ms until `end`,
 /// by `ask`, which says whether it was one.
-std::string Stops(const std::atomic<bool>& end, const std::function<bool(std::string body)>& ask) {
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -10);  // its own machine in truth
+std::string Stops(const std::atomic<bool>& end,
+                  const std::function<bool(const std::string& body)>& ask) {
+  saferl::net::ComeFirst();  // in truth it has a machine of its own
   const auto safety = saferl::safety::LoadSafetyModel("exoskeleton");
   if (!safety.ok()) return "null";
   saferl::control::Workload workload((*safety)->robot);
@@ -330,11 +331,11 @@ bool Obeys(std::string_view answer) {
 
 std::string StopsByHttp(int port, const std::atomic<bool>& end) {
   saferl::net::HttpClient client;
-  return Stops(end, [&](std::string body) {
+  return Stops(end, [&](const std::string& body) {
     saferl::net::ClientRequest request;
     request.method = saferl::net::Method::kPost;
     request.url = Cat("http://127.0.0.1:", port, "/inference");
-    request.body = std::move(body);
+    request.body = body;
     const auto answer = client.Send(request);
     return answer.ok() && answer->status == 200 && Obeys(answer->body);
   });
@@ -344,7 +345,7 @@ std::string StopsByWebSocket(int port, const std::atomic<bool>& end) {
   auto client = saferl::net::WsClient::Connect(
       {.url = Cat("ws://127.0.0.1:", port, "/inference/stream?silence_ms=60000")});
   if (!client.ok()) return "null";
-  return Stops(end, [&](std::string body) {
+  return Stops(end, [&](const std::string& body) {
     std::string answer;
     bool binary = false;
     if (!(*client)->Send(body).ok()) return false;

@@ -1,5 +1,6 @@
 #include "saferl/net/connection.h"
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -15,12 +16,13 @@ namespace {
 constexpr size_t kBufferBytes = 8 << 10, kBodyBufferBytes = 64 << 10;
 constexpr uint64_t kDiscardBytes = 64 << 10;  // of a body that an error makes useless
 constexpr size_t kLingerBytes = 1 << 20;
+constexpr int kUnsentBytes = 128 << 10;
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
-void SayException(std::exception_ptr error) {
+void SayException(const std::exception_ptr& error) {
   if (!error) return;
   try {
     std::rethrow_exception(error);
@@ -46,6 +48,8 @@ Client::Client(ServerCore* server, asio::io_context* loop, Set* set, int fd)
                  ignored);
   socket_.non_blocking(true, ignored);
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  // What the peer's window has no room for waits here, not by the megabyte in the kernel.
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   const auto end = socket_.remote_endpoint(ignored);
   peer_ = end.address().is_v6() ? Cat("[", end.address().to_string(), "]:", end.port())
                                 : Cat(end.address().to_string(), ":", end.port());

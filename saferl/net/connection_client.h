@@ -42,7 +42,7 @@ constexpr double kLinger_s = 1;
 inline int64_t After(double seconds) { return Nanos() + FromSeconds(seconds); }
 
 /// What a task that was spawned ends with: an exception here is a bug, and is said.
-void SayException(std::exception_ptr error);
+void SayException(const std::exception_ptr& error);
 
 /// Work of the pool, shared by the connection that waits and the thread that works.
 struct PoolJob {

@@ -57,7 +57,7 @@ struct Loop {
 };
 
 /// What a task that was spawned ends with: an exception here is a bug, and is said.
-void OnEnd(std::exception_ptr error) {
+void OnEnd(const std::exception_ptr& error) {
   if (!error) return;
   try {
     std::rethrow_exception(error);

@@ -1,5 +1,6 @@
 #include "saferl/net/worker_pool.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -8,6 +9,9 @@
 namespace saferl::net {
 
 void ComeFirst() {
+  // Real-time, at its least; threads that it starts are ordinary ones again.
+  const sched_param least{.sched_priority = sched_get_priority_min(SCHED_RR)};
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &least) == 0) return;
   constexpr int kControlNice = -10;
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kControlNice);
 }

@@ -136,7 +136,7 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
   if (start) found = host_->Resolve(call.model, call.version);  // may load: not under the lock
   const std::lock_guard<std::mutex> lock(sequence_mutex_);
   if (start) {
-    SAFERL_ASSIGN_OR_RETURN(const std::shared_ptr<const ServedModel> model, std::move(found));
+    SAFERL_ASSIGN_OR_RETURN(std::shared_ptr<const ServedModel> model, std::move(found));
     if (end) {
       sequences_.erase(key);
       return model;
@@ -165,7 +165,7 @@ StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::str
         Cat("sequence_id: '", JsonEscape(id), "' of model '", call.model,
             "' is not open here: it never began, has ended, or was idle for ",
             options_.sequence_idle_s, " s; its first request must carry sequence_start"));
-  const std::shared_ptr<const ServedModel> model = at->second.model;
+  std::shared_ptr<const ServedModel> model = at->second.model;
   if (!call.version.empty() && call.version != model->version) {
     const std::shared_ptr<const ServedModel> named = host_->Find(call.model, call.version);
     const bool alias = named != nullptr && named->version != call.version;
