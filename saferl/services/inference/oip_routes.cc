@@ -159,7 +159,7 @@ class Oip {
     form.outputs = call.request.outputs;
     form.binary_output = call.request.binary_output;
     const auto answer = engine_->Try(std::move(call), [&] {
-      return [form, done = later->Take()](StatusOr<InferResponse> result) {
+      return [form, done = later->Take()](const StatusOr<InferResponse>& result) {
         done(Answer(result, form));
       };
     });
