@@ -56,6 +56,9 @@ class CheckTest(unittest.TestCase):
         self.caught("rooms", {"saferl/base/d.cc": "#include <boost/asio.hpp>\n"}, "belongs into saferl/net/http_server.cc")
         net = {"CMakeLists.txt": CLEAN["CMakeLists.txt"] + "saferl_room(net ROOMS base)\n"}
         self.caught("rooms", net | {"saferl/net/d.cc": "#include <boost/asio.hpp>\n"}, "belongs into saferl/net")
+        self.caught("rooms", net | {"saferl/net/d.h": "#include <boost/asio.hpp>\n"}, "in a header")
+        inner = net | {"saferl/net/asio_names.h": "#include <boost/asio.hpp>\n"}
+        self.caught("rooms", inner | {"saferl/net/d.cc": '#include "saferl/net/asio_names.h"\n'}, "only")
         listed = {f"saferl/net/{n}.cc": "#include <boost/asio.hpp>\n" for n in ("http_server", "request_reader", "d_test")}
         status, output = run(net | listed, "rooms")
         self.assertEqual(status, 0, output)

@@ -11,6 +11,7 @@
 
 #include "saferl/base/file.h"
 #include "saferl/base/json.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/cli/help.h"
 #include "saferl/cli/parser.h"
@@ -37,13 +38,10 @@ class CliTest : public testing::Test {
     const std::string err = dir_ + "/.stderr";
     const std::string command =
         Cat("cd '", dir_, "' && ", SAFERL_BINARY_DIR, "/bin/saferl ", words, " 2>'", err, "'");
+    ShellResult ran = Shell(command);
     Result result;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    char buffer[4096];
-    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-      result.out.append(buffer, n);
-    const int state = ::pclose(pipe);
-    result.code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+    result.out = std::move(ran.output);
+    result.code = ran.code;
     result.err = ReadFile(err).value_or("");
     fs::remove(err);
     return result;

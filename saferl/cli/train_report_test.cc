@@ -4,13 +4,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <filesystem>
 
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
 #include "saferl/base/json.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
 #include "saferl/services/app.h"
@@ -44,13 +44,8 @@ class TrainReportTest : public testing::Test {
         "--seed 5 --threads 1 --episodes 16 --name short --set n_envs=16 ",
         "--set rollout_steps=8 --set evaluation_episodes=16 --set evaluation_every=1 --out ",
         folder_, "/short.policy --report ", url, " 2>&1");
-    FILE* pipe = popen(command.c_str(), "r");
-    std::string output;
-    std::array<char, 4096> buffer{};
-    while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-      output.append(buffer.data(), n);
-    const int state = pclose(pipe);
-    return {WIFEXITED(state) ? WEXITSTATUS(state) : -1, output};
+    const auto [code, output] = Shell(command);
+    return {code, output};
   }
 
   std::string folder_, url_;

@@ -1,9 +1,8 @@
 // Our logs as the mcap package sees them (tools/test_mcap.py): indexes, CRCs, schemas, counts.
 #include <gtest/gtest.h>
 
-#include <cstdio>
-
 #include "saferl/base/data_path.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/control/decision_log.h"
 #include "saferl/control/workload.h"
 
@@ -11,12 +10,9 @@ namespace saferl::control {
 namespace {
 
 std::string RunCommand(const std::string& command) {
-  FILE* pipe = popen(command.c_str(), "r");
-  std::string out;
-  char buffer[256];
-  while (pipe != nullptr && std::fgets(buffer, sizeof buffer, pipe) != nullptr) out += buffer;
-  EXPECT_EQ(pclose(pipe), 0) << command;
-  return out;
+  ShellResult ran = Shell(command);
+  EXPECT_EQ(ran.code, 0) << command;
+  return std::move(ran.output);
 }
 
 TEST(McapPython, ThePackageReadsOurLogs) {

@@ -27,7 +27,7 @@ void SayException(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    Log(LogLevel::kError, "a connection ended by an exception", {{"error", e.what()}});
+    Log(LogLevel::kError, "a task of the server ended by an exception", {{"error", e.what()}});
   }
 }
 

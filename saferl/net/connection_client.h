@@ -5,44 +5,23 @@
 //
 // Everything runs on the thread of the connection's loop. RT: no.
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <exception>
 #include <string>
 #include <vector>
 
 #include "saferl/base/clock.h"
+#include "saferl/net/asio_names.h"
 #include "saferl/net/connection.h"
 #include "saferl/net/request_reader.h"
 #include "saferl/net/stream_queue.h"
 
 namespace saferl::net {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
-                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
-/// Rule of the connection's files: co_await stands alone in its statement. g++ 12 makes wrong code
-/// of some loops and conditions that await.
-template <class T>
-using Task = asio::awaitable<T, Executor>;
-constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};
-
 constexpr int64_t kNever = INT64_MAX;
 constexpr auto kForever = std::chrono::steady_clock::time_point::max();
 constexpr double kLinger_s = 1;
 
 inline int64_t After(double seconds) { return Nanos() + FromSeconds(seconds); }
-
-/// What a task that was spawned ends with: an exception here is a bug, and is said.
-void SayException(const std::exception_ptr& error);
 
 /// Work of the pool, shared by the connection that waits and the thread that works.
 struct PoolJob {

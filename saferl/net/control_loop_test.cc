@@ -127,19 +127,18 @@ TEST_F(ControlLoopTest, TheLastWordAndTheEndComeOnTheControlLoop) {
 
 /// Connections move and end while the server stops: none is forgotten (its memory, its count).
 TEST_F(ControlLoopTest, StoppingWhileConnectionsMoveLosesNone) {
+  const int port = server_->port();
   std::atomic<bool> end{false};
   std::thread crowd([&] {
     while (!end) {
-      RawSocket robot(server_->port());
+      RawSocket robot(port);  // refused once the server is gone
       robot.Send(Get("/robot") + Get("/robot"));
     }
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  while (server_->counters().accepted < 200) std::this_thread::yield();
+  server_ = nullptr;
   end = true;
   crowd.join();
-  RawSocket last(server_->port());
-  last.Send(Get("/robot"));
-  server_ = nullptr;
 }
 
 }  // namespace

@@ -4,40 +4,24 @@
 #include <unistd.h>
 #include <algorithm>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <condition_variable>
-#include <exception>
 #include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "saferl/base/clock.h"
-#include "saferl/base/log.h"
 #include "saferl/base/text.h"
+#include "saferl/net/asio_names.h"
 #include "saferl/net/connection.h"
 
 namespace saferl::net {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
-                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
-template <class T>
-using Task = asio::awaitable<T, Executor>;
-constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kResult{};
 
 constexpr auto kSweep = std::chrono::milliseconds(50);
 constexpr auto kAcceptPause = std::chrono::milliseconds(50);
@@ -55,16 +39,6 @@ struct Loop {
   bool sweeping = false;
   std::thread thread;
 };
-
-/// What a task that was spawned ends with: an exception here is a bug, and is said.
-void OnEnd(const std::exception_ptr& error) {
-  if (!error) return;
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& e) {
-    Log(LogLevel::kError, "the listener ended by an exception", {{"error", e.what()}});
-  }
-}
 
 class Server final : public HttpServer {
  public:
@@ -144,7 +118,7 @@ Status Server::Open() {
   const bool control = std::any_of(routes.begin(), routes.end(),
                                    [](const auto& route) { return route->run == Run::kControl; });
   if (control) AddControl();
-  asio::co_spawn(loops_[0]->context, Accept(), OnEnd);
+  asio::co_spawn(loops_[0]->context, Accept(), SayException);
   for (size_t i = 0; i < loops_.size(); ++i) {
     loops_[i]->thread = std::thread([context = &loops_[i]->context, first = i >= accepting_] {
       if (first) ComeFirst();
@@ -217,7 +191,7 @@ void Server::StartSweep(Loop* loop) {
     }
     on->sweeping = false;
   };
-  asio::co_spawn(loop->context, sweep(loop), OnEnd);
+  asio::co_spawn(loop->context, sweep(loop), SayException);
 }
 
 void Server::Closed() {

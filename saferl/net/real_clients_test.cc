@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "saferl/base/file.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
 #include "saferl/net/http_server.h"
@@ -17,21 +18,7 @@
 namespace saferl::net {
 namespace {
 
-struct Ran {
-  int status = -1;
-  std::string output;
-};
-
-Ran RunCommand(const std::string& command) {
-  Ran ran;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return ran;
-  char bytes[4096];
-  for (size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) ran.output.append(bytes, n);
-  const int status = pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
-}
+ShellResult RunCommand(const std::string& command) { return Shell(command + " 2>&1"); }
 
 class RealClientsTest : public testing::Test {
  protected:
@@ -45,7 +32,7 @@ class RealClientsTest : public testing::Test {
     Route events;
     events.pattern = "/events";
     events.operation_id = "events";
-    events.events = [](std::shared_ptr<Stream> stream, const Request&) {
+    events.events = [](const std::shared_ptr<Stream>& stream, const Request&) {
       stream->Send("a", "1");
       stream->Send("b", "2");
       stream->Close();
@@ -55,7 +42,7 @@ class RealClientsTest : public testing::Test {
     socket.pattern = "/socket";
     socket.operation_id = "socket";
     socket.max_body_bytes = 100'000;
-    socket.websocket = [](std::shared_ptr<Stream> stream, const Request&) {
+    socket.websocket = [](const std::shared_ptr<Stream>& stream, const Request&) {
       stream->on_message = [weak = std::weak_ptr(stream)](std::string_view text, bool binary) {
         const auto self = weak.lock();
         if (binary) {
@@ -74,9 +61,9 @@ class RealClientsTest : public testing::Test {
     server_ = *std::move(server);
   }
   std::string Curl(std::string_view arguments, std::string_view path, std::string_view scheme) {
-    const Ran ran = RunCommand(Cat("curl -q -sS --noproxy '*' --max-time 20 ", arguments, " ",
-                                   scheme, "://127.0.0.1:", server_->port(), path));
-    return Cat(ran.status, "|", ran.output);
+    const ShellResult ran = RunCommand(Cat("curl -q -sS --noproxy '*' --max-time 20 ", arguments,
+                                           " ", scheme, "://127.0.0.1:", server_->port(), path));
+    return Cat(ran.code, "|", ran.output);
   }
 
   ServerOptions options_;
@@ -87,12 +74,12 @@ class RealClientsTest : public testing::Test {
 TEST_F(RealClientsTest, Python) {
   Start();
   const std::string root = SAFERL_SOURCE_DIR;
-  const Ran environment = RunCommand("'" + root + "/tools/python_env' websockets==13.1");
-  ASSERT_EQ(environment.status, 0) << environment.output;
+  const ShellResult environment = RunCommand("'" + root + "/tools/python_env' websockets==13.1");
+  ASSERT_EQ(environment.code, 0) << environment.output;
   const std::string python = environment.output.substr(0, environment.output.find('\n'));
-  const Ran ran =
+  const ShellResult ran =
       RunCommand(Cat("'", python, "' '", root, "/tools/test_http_clients.py' ", server_->port()));
-  EXPECT_EQ(ran.status, 0) << ran.output;
+  EXPECT_EQ(ran.code, 0) << ran.output;
   EXPECT_THAT(ran.output, testing::StartsWith("ok 4")) << "forty and more checks";
 }
 
@@ -116,13 +103,13 @@ class TlsTest : public RealClientsTest {
     directory_ = std::filesystem::temp_directory_path() / Cat("saferl_tls_", getpid());
     std::filesystem::create_directories(directory_);
     const std::string d = "'" + directory_.string() + "'";
-    const Ran made = RunCommand(
+    const ShellResult made = RunCommand(
         Cat("cd ", d, " && N='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes' && ",
             "openssl req -x509 $N -keyout ca.key -out ca.pem -subj /CN=ca -days 2 && ",
             "for n in server client; do openssl req $N -keyout $n.key -out $n.csr -subj /CN=$n && ",
             "echo subjectAltName=IP:127.0.0.1 > ext && openssl x509 -req -in $n.csr -CA ca.pem ",
             "-CAkey ca.key -CAcreateserial -out $n.pem -days 2 -extfile ext; done"));
-    ASSERT_EQ(made.status, 0) << made.output;
+    ASSERT_EQ(made.code, 0) << made.output;
     options_.tls_cert_file = File("server.pem");
     options_.tls_key_file = File("server.key");
   }

@@ -11,6 +11,7 @@
 
 #include "saferl/base/file.h"
 #include "saferl/base/random.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/policy/onnx_graph.h"
 #include "saferl/policy/onnx_runtime.h"
 #include "saferl/policy/policy.h"
@@ -23,12 +24,9 @@ constexpr const char* kRoot = SAFERL_SOURCE_DIR;
 
 /// Runs a command; its standard output. The test fails when the command does.
 std::string RunCommand(const std::string& command) {
-  FILE* pipe = popen(command.c_str(), "r");
-  std::string out;
-  char buffer[256];
-  while (pipe != nullptr && std::fgets(buffer, sizeof buffer, pipe) != nullptr) out += buffer;
-  EXPECT_EQ(pclose(pipe), 0) << command;
-  return out;
+  ShellResult ran = Shell(command);
+  EXPECT_EQ(ran.code, 0) << command;
+  return std::move(ran.output);
 }
 
 std::string Python() {

@@ -10,6 +10,7 @@
 
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/registry/base64.h"
 #include "saferl/registry/bundle.h"
@@ -167,23 +168,12 @@ TEST(Ed25519, SignsAsTheStandardSays) {
                                   "2MOHsurrQwKu6wDSkWErsMAA==")));
 }
 
-struct Outcome {
-  int code;
-  std::string output;
-};
-Outcome Python(const std::string& arguments) {
+ShellResult Python(const std::string& arguments) {
   const std::string command =
       Cat("python=$(", SAFERL_SOURCE_DIR,
           "/tools/python_env pyOpenSSL==26.4.0 model-signing==1.1.1) && $python ",
           SAFERL_SOURCE_DIR, "/tools/test_model_signing.py ", arguments, " 2>&1");
-  FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome{-1, ""};
-  std::array<char, 4096> buffer{};
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-    outcome.output.append(buffer.data(), n);
-  const int state = pclose(pipe);
-  outcome.code = WIFEXITED(state) ? WEXITSTATUS(state) : -1;
-  return outcome;
+  return Shell(command);
 }
 
 /// The reference implementation reads what we write, refuses what was changed, and we read its.
@@ -203,13 +193,13 @@ TEST(ModelSigning, OpenSsfsOwnPackageAndOursAgree) {
   const auto verify = [&](const char* model, const char* bundle, const char* key) {
     return Python(Cat("verify ", at(model), " ", at(bundle), " ", at(key)));
   };
-  const Outcome good = verify("arm-1.policy", "ours.json", "ann.pem");
+  const ShellResult good = verify("arm-1.policy", "ours.json", "ann.pem");
   EXPECT_EQ(good.code, 0) << good.output;
   EXPECT_THAT(good.output, HasSubstr("verified"));
   EXPECT_THAT(verify("other.policy", "ours.json", "ann.pem").output, HasSubstr("refused"));
   EXPECT_THAT(verify("arm-1.policy", "ours.json", "eve.pem").output, HasSubstr("refused"));
 
-  const Outcome signs =
+  const ShellResult signs =
       Python(Cat("sign ", at("arm-1.policy"), " ", at("theirs.json"), " ", at("secret.pem")));
   ASSERT_EQ(signs.code, 0) << signs.output;
   Keyring keyring;
@@ -269,7 +259,8 @@ TEST(ModelSigning, BothRefuseTheSameFaults) {
     const Signature signature{"oms", keyring.keys()[0].key_id, "", body, 0};
     const auto ours = VerifySignature(digest, signature, keyring);
     EXPECT_EQ(ours.ok(), is_good) << name << ": " << ours.status();
-    const Outcome theirs = Python(Cat("verify ", at("model"), " ", at(name), " ", at("ann.pem")));
+    const ShellResult theirs =
+        Python(Cat("verify ", at("model"), " ", at(name), " ", at("ann.pem")));
     EXPECT_EQ(theirs.code == 0, is_good) << name << ": " << theirs.output;
     EXPECT_THAT(theirs.output, HasSubstr(is_good ? "verified" : "refused")) << name;
   }

@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <set>
 
+#include "saferl/base/testing/shell.h"
 #include "saferl/services/testing/api_server.h"
 
 namespace saferl::services {
@@ -159,13 +158,8 @@ TEST_F(DocumentTest, IsValidOpenApi) {
       Cat("python=$(", root, "/tools/python_env openapi-spec-validator==0.9.0) && $python ", root,
           "/tools/test_openapi.py");
   for (const auto& [port, router] : app_->served()) command += Cat(" ", port);
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), n);
-  EXPECT_EQ(pclose(pipe), 0) << output;
+  const auto [code, output] = Shell(command + " 2>&1");
+  EXPECT_EQ(code, 0) << output;
   EXPECT_THAT(output, HasSubstr("ok 3 documents"));
 }
 

@@ -3,11 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 
 #include "saferl/base/file.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/services/testing/oip_server.h"
 
@@ -33,13 +32,8 @@ TEST_P(OipClients, AreServedUnchanged) {
   const std::string command = Cat(
       "python=$(", root, "/tools/python_env -r ", root, "/tools/oip_clients.txt) && $python ", root,
       "/tools/test_oip.py ", app_->inference_port(), " ", std::get<1>(GetParam()), " 2>&1");
-  FILE* pipe = popen(command.c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), n);
-  EXPECT_EQ(pclose(pipe), 0) << output;
+  const auto [code, output] = Shell(command);
+  EXPECT_EQ(code, 0) << output;
   EXPECT_THAT(output, HasSubstr("ok "));
 }
 

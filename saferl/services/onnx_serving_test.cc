@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 
 #include "saferl/base/file.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/services/app.h"
 #include "saferl/services/decide/sessions.h"
@@ -22,12 +22,8 @@ using testing::HasSubstr;
 constexpr const char* kRoot = SAFERL_SOURCE_DIR;
 
 std::string Output(const std::string& command) {
-  FILE* pipe = popen(command.c_str(), "r");
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (const size_t n = pipe == nullptr ? 0 : fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), n);
-  EXPECT_EQ(pclose(pipe), 0) << command << "\n" << output;
+  auto [code, output] = Shell(command);
+  EXPECT_EQ(code, 0) << command << "\n" << output;
   while (!output.empty() && output.back() == '\n') output.pop_back();
   return output;
 }

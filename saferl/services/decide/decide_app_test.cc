@@ -2,11 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
-
 #include "saferl/base/file.h"
 #include "saferl/base/json.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/control/workload.h"
 #include "saferl/services/app.h"
@@ -36,13 +34,9 @@ class DecideAppTest : public testing::TestWithParam<const char*> {
     return path;
   }
   static std::string Run(const std::string& command) {
-    FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-    std::string output;
-    std::array<char, 4096> buffer{};
-    while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-      output.append(buffer.data(), n);
-    EXPECT_EQ(pclose(pipe), 0) << output;
-    return output;
+    ShellResult ran = Shell(command + " 2>&1");
+    EXPECT_EQ(ran.code, 0) << ran.output;
+    return std::move(ran.output);
   }
   std::string Curl(const std::string& arguments) {
     return Run(Cat("curl -sS --max-time 20 -w ' %{http_code}' ", arguments));

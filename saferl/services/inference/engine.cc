@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <semaphore>
 #include <vector>
 
 #include "saferl/base/clock.h"
@@ -379,27 +378,6 @@ std::optional<StatusOr<InferResponse>> Engine::Try(InferCall call,
   if (Status refused = Enter(std::make_unique<Job>(std::move(mine)), later); !refused.ok())
     return refused;
   return std::nullopt;
-}
-
-StatusOr<InferResponse> Engine::Run(InferCall call) {
-  Job mine;
-  mine.call = std::move(call);
-  SAFERL_RETURN_IF_ERROR(Prepare(&mine));
-  if (TakeSlot()) {
-    StatusOr<InferResponse> answer = Answer(&mine);
-    Release();
-    return answer;
-  }
-  StatusOr<InferResponse> answer = absl::InternalError("no answer");
-  std::binary_semaphore ready(0);
-  SAFERL_RETURN_IF_ERROR(Enter(std::make_unique<Job>(std::move(mine)), [&]() -> Done {
-    return [&](StatusOr<InferResponse> result) {
-      answer = std::move(result);
-      ready.release();
-    };
-  }));
-  ready.acquire();
-  return answer;
 }
 
 }  // namespace saferl::services

@@ -70,8 +70,6 @@ class Engine {
   /// The answer, when it is there at once; else nothing, and the function that `later` makes is
   /// called once, on another thread. Never waits.
   std::optional<StatusOr<InferResponse>> Try(InferCall call, const std::function<Done()>& later);
-  /// Waits for the answer; computes on the caller's thread where a slot is free.
-  StatusOr<InferResponse> Run(InferCall call);
 
   ModelHost& host() { return *host_; }
   size_t waiting() const;

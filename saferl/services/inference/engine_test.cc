@@ -41,6 +41,18 @@ InferCall Call(Parameters parameters = {}, const std::string& version = "") {
   return call;
 }
 
+/// Submits and waits.
+StatusOr<InferResponse> RunCall(Engine* engine, InferCall call) {
+  StatusOr<InferResponse> answer = absl::InternalError("no answer");
+  std::binary_semaphore ready(0);
+  engine->Submit(std::move(call), [&](StatusOr<InferResponse> result) {
+    answer = std::move(result);
+    ready.release();
+  });
+  ready.acquire();
+  return answer;
+}
+
 class EngineTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -123,10 +135,10 @@ TEST_F(EngineTest, WhatCannotBeInTimeIsRefusedAtOnce) {
   Engine engine(&host_, {.slots = 1});
   InferCall late = Call({{"timeout", int64_t{10}}});
   late.received_ns -= 1'000'000;
-  EXPECT_EQ(engine.Run(std::move(late)).status().code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(RunCall(&engine, std::move(late)).status().code(), Code::kDeadlineExceeded);
   InferCall of_transport = Call();
   of_transport.deadline_ns = Nanos() - 1;
-  EXPECT_EQ(engine.Run(std::move(of_transport)).status().code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(RunCall(&engine, std::move(of_transport)).status().code(), Code::kDeadlineExceeded);
   // The measured cost of the model alone is beyond the deadline.
   const auto free = Hold(&engine);
   host_.Find("m", "2")->cost_ns = 10'000'000'000;
@@ -154,7 +166,7 @@ TEST_F(EngineTest, ABlockingCallerIsServedInTurnAndFreesItsSlotAtOnce) {
   std::atomic<int> served{0};
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 200; ++i) served += engine.Run(Call()).ok() ? 1 : 0;
+      for (int i = 0; i < 200; ++i) served += RunCall(&engine, Call()).ok() ? 1 : 0;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -174,7 +186,7 @@ TEST_F(EngineTest, BadParametersNameThemselves) {
                                                       {"sequence_id", std::string(129, 'x')},
                                                       {"sequence_start", int64_t{1}},
                                                       {"sequence_end", std::string("yes")}}) {
-    const auto answer = engine.Run(Call({{name, value}}));
+    const auto answer = RunCall(&engine, Call({{name, value}}));
     EXPECT_EQ(answer.status().code(), Code::kInvalidArgument) << name;
     EXPECT_THAT(answer.status().message(), HasSubstr(name));
   }
@@ -185,13 +197,13 @@ TEST_F(EngineTest, ASequenceStaysOnItsVersionThroughReloadAndUnload) {
   const Parameter id = int64_t{7};
   const auto version = [&](Parameters parameters) {
     parameters["sequence_id"] = id;
-    const auto answer = engine.Run(Call(std::move(parameters)));
+    const auto answer = RunCall(&engine, Call(std::move(parameters)));
     return answer.ok() ? answer->model_version : Cat(answer.status().message());
   };
   EXPECT_THAT(version({}), HasSubstr("sequence_start"));
   EXPECT_EQ(version({{"sequence_start", true}}), "2");
   ASSERT_TRUE(host_.Load("m", "3", Package(1)).ok());
-  EXPECT_EQ(engine.Run(Call())->model_version, "3");
+  EXPECT_EQ(RunCall(&engine, Call())->model_version, "3");
   EXPECT_EQ(version({}), "2");
   ASSERT_TRUE(host_.Unload("m", "2").ok());
   EXPECT_EQ(version({}), "2") << "what it began on stays until it ends";
@@ -212,7 +224,7 @@ TEST_F(EngineTest, GaugesShowWhatWaitsAndWhichSequencesGoOn) {
   free();
   EXPECT_EQ(metrics.queue_depth.Value(), 0);
   const auto run = [&](int64_t id, const char* what) {
-    return engine->Run(Call({{"sequence_id", id}, {what, true}}, "1")).status();
+    return RunCall(engine.get(), Call({{"sequence_id", id}, {what, true}}, "1")).status();
   };
   EXPECT_TRUE(run(1, "sequence_start").ok());
   EXPECT_TRUE(run(1, "sequence_start").ok());  // begins anew, still one
@@ -238,18 +250,18 @@ TEST_F(EngineTest, TheCacheKeepsWhatIsInUseAndLoadsTheEvictedAgainForARequest) {
   ASSERT_TRUE(host.SetAlias("m", "old", "1").ok());
   host.Pin("m", {"2"});
   const Parameters start = {{"sequence_id", int64_t{7}}, {"sequence_start", true}};
-  ASSERT_TRUE(engine.Run(Call(start, "3")).ok());
+  ASSERT_TRUE(RunCall(&engine, Call(start, "3")).ok());
   EXPECT_TRUE(load("5").ok());  // 4 goes: it is neither aliased, pinned, with a sequence nor newest
   EXPECT_EQ(host.Versions("m"), (std::vector<std::string>{"1", "2", "3", "5"}));
   EXPECT_EQ(host.Find("m", "4"), nullptr) << "control never loads";
   EXPECT_EQ(reloads, 0);
   host.Pin("m", {});  // the rollout is over
-  EXPECT_EQ(engine.Run(Call({}, "4"))->model_version, "4");
+  EXPECT_EQ(RunCall(&engine, Call({}, "4"))->model_version, "4");
   EXPECT_EQ(reloads, 1);
   EXPECT_EQ(host.Versions("m"), (std::vector<std::string>{"1", "3", "4", "5"}));
   const Parameters end = {{"sequence_id", int64_t{7}}, {"sequence_end", true}};
-  EXPECT_EQ(engine.Run(Call(end))->model_version, "3");
-  EXPECT_TRUE(absl::IsNotFound(engine.Run(Call({}, "9")).status()));
+  EXPECT_EQ(RunCall(&engine, Call(end))->model_version, "3");
+  EXPECT_TRUE(absl::IsNotFound(RunCall(&engine, Call({}, "9")).status()));
 }
 
 TEST_F(EngineTest, ACacheFullOfVersionsInUseRefusesTheNext) {
@@ -269,7 +281,7 @@ TEST_F(EngineTest, AnIdleSequenceIsLostAloudAndFreesItsPlace) {
   while (!in_time && Nanos() < patience) {
     Engine engine(&host_, {.max_sequences = 2, .sequence_idle_s = Seconds(kIdle_ns)});
     const auto run = [&](int64_t id, bool start) {
-      return engine.Run(Call({{"sequence_id", id}, {"sequence_start", start}})).status();
+      return RunCall(&engine, Call({{"sequence_id", id}, {"sequence_start", start}})).status();
     };
     int64_t began = Nanos();
     EXPECT_TRUE(run(1, true).ok());
@@ -295,7 +307,8 @@ TEST_F(EngineTest, AnAbandonedSequenceLetsGoOfAnUnloadedVersionByItself) {
   constexpr double kIdle_s = 2;
   Engine engine(&host_, {.sequence_idle_s = kIdle_s});
   const int64_t began = Nanos();
-  ASSERT_TRUE(engine.Run(Call({{"sequence_id", int64_t{1}}, {"sequence_start", true}}, "1")).ok());
+  ASSERT_TRUE(
+      RunCall(&engine, Call({{"sequence_id", int64_t{1}}, {"sequence_start", true}}, "1")).ok());
   const std::weak_ptr<const ServedModel> version = host_.Find("m", "1");
   ASSERT_TRUE(host_.Unload("m", "1").ok());
   const bool expired = version.expired();
@@ -330,7 +343,7 @@ TEST_F(EngineTest, LoadingAndUnloadingLeavesNothingBehind) {
     ASSERT_TRUE(host_.Load("n", "1", package).ok());
     InferCall call = Call();
     call.model = "n";
-    ASSERT_TRUE(engine.Run(std::move(call)).ok());
+    ASSERT_TRUE(RunCall(&engine, std::move(call)).ok());
     ASSERT_TRUE(host_.Unload("n").ok());
   };
   for (int i = 0; i < 200; ++i) cycle();

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <map>
 
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
 #include "saferl/base/json.h"
+#include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/net/http_client.h"
 #include "saferl/net/http_server.h"
@@ -69,13 +68,8 @@ TEST_P(MlflowTest, MlflowsOwnClientIsServedUnchanged) {
       Cat("python=$(", SAFERL_SOURCE_DIR, "/tools/python_env mlflow-skinny==3.17.2) && $python ",
           SAFERL_SOURCE_DIR, "/tools/test_mlflow.py ", server_->port(), " ", digests_[0], " ",
           digests_[1], " ", digests_[2], " 2>&1");
-  FILE* pipe = popen(command.c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), n);
-  EXPECT_EQ(pclose(pipe), 0) << output;
+  const auto [code, output] = Shell(command);
+  EXPECT_EQ(code, 0) << output;
   EXPECT_THAT(output, HasSubstr("ok "));
 }
 
