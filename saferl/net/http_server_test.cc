@@ -37,6 +37,32 @@ Route MakeRoute(Method method, std::string pattern, Handler handler, Run run = R
   return route;
 }
 
+/// A gate that a handler waits at, so that a test decides when it goes on.
+class Gate {
+ public:
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void AwaitWaiting(int n) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= n; });
+  }
+  void Open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;
+  bool open_ = false;
+};
+
 /// A server with the routes that most tests need.
 class HttpServerTest : public testing::Test {
  protected:
@@ -69,6 +95,7 @@ class HttpServerTest : public testing::Test {
   }
 
   ServerOptions options_;
+  Gate gate_;  ///< outlives the server, whose handlers wait at it
   Router router_;
   std::function<void(const RequestRecord&)> observer_;
   std::unique_ptr<HttpServer> server_;
@@ -125,32 +152,6 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrder) {
     EXPECT_TRUE(socket.ReadResponse().ends_with(Cat(i % 2 == 0 ? "" : "p", "n", i, ";"))) << i;
   }
 }
-
-/// A gate that a handler waits at, so that a test decides when it goes on.
-class Gate {
- public:
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
-  void AwaitWaiting(int n) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_ >= n; });
-  }
-  void Open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int waiting_ = 0;
-  bool open_ = false;
-};
 
 TEST_F(HttpServerTest, ARequestInTwoPiecesIsAnsweredLikeAWholeOne) {
   Start();
@@ -427,11 +428,10 @@ TEST_F(HttpServerTest, APeerThatNeverReadsIsDropped) {
 TEST_F(HttpServerTest, AFullPoolIs503WithRetryAfterAndInlineRoutesLive) {
   options_.pool_threads = 2;
   options_.pool_queue = 3;
-  Gate gate;
   router_.Add(MakeRoute(
       Method::kGet, "/wait",
       [&](const Request&) {
-        gate.Pass();
+        gate_.Pass();
         return Response::Text("waited");
       },
       Run::kPool));
@@ -439,7 +439,7 @@ TEST_F(HttpServerTest, AFullPoolIs503WithRetryAfterAndInlineRoutesLive) {
   const std::string get = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
   std::vector<RawSocket> clients;
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(clients.emplace_back(server_->port()).Send(get));
-  gate.AwaitWaiting(2);
+  gate_.AwaitWaiting(2);
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(clients.emplace_back(server_->port()).Send(get));
   // Three wait in the queue; the answers of the seven others come while all threads are held.
   int refused = 0;
@@ -458,7 +458,7 @@ TEST_F(HttpServerTest, AFullPoolIs503WithRetryAfterAndInlineRoutesLive) {
   }
   EXPECT_EQ(HttpClient().Send({.url = Url("/hello")})->status, 200);
   EXPECT_EQ(server_->counters().pool_full, 7u);
-  gate.Open();
+  gate_.Open();
   for (size_t i = 0; i < clients.size(); ++i) {
     if (waits[i].fd < 0) continue;
     EXPECT_TRUE(clients[i].ReadResponse().ends_with("waited")) << i;
@@ -467,11 +467,10 @@ TEST_F(HttpServerTest, AFullPoolIs503WithRetryAfterAndInlineRoutesLive) {
 
 TEST_F(HttpServerTest, AHandlerThatTakesTooLongIs504) {
   options_.request_timeout_s = 0.2;
-  Gate gate;
   router_.Add(MakeRoute(
       Method::kGet, "/wait",
       [&](const Request& request) {
-        gate.Pass();
+        gate_.Pass();
         return Response::Text(request.path);
       },
       Run::kPool));
@@ -479,7 +478,7 @@ TEST_F(HttpServerTest, AHandlerThatTakesTooLongIs504) {
   HttpClient client;
   EXPECT_EQ(client.Send({.url = Url("/wait")})->status, 504);
   EXPECT_EQ(client.Send({.url = Url("/hello")})->status, 200);
-  gate.Open();
+  gate_.Open();
 }
 
 TEST_F(HttpServerTest, ConnectionsAreBounded) {
@@ -560,21 +559,20 @@ TEST_F(HttpServerTest, DrainUnderLoadFailsNoRequest) {
 
 TEST_F(HttpServerTest, DrainEndsWhenTheGraceIsOver) {
   options_.drain_s = 0.3;
-  Gate gate;
   router_.Add(MakeRoute(
       Method::kGet, "/wait",
       [&](const Request&) {
-        gate.Pass();
+        gate_.Pass();
         return Response::Text("late");
       },
       Run::kPool));
   Start();
   RawSocket socket(server_->port());
   ASSERT_TRUE(socket.Send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"));
-  gate.AwaitWaiting(1);
+  gate_.AwaitWaiting(1);
   EXPECT_FALSE(server_->Drain());
   EXPECT_EQ(socket.ReadToEnd(), "");
-  gate.Open();
+  gate_.Open();
 }
 
 TEST_F(HttpServerTest, BadOptionsAreSaid) {
