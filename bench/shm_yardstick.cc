@@ -6,18 +6,17 @@
 //   and
 //                           the processor time of both processes per round trip [us]
 //
-// Spinning: a side reads the channel's lock word until it has moved on. Futex: it sleeps in the
-// kernel on the low half of that word, and whoever put a record wakes it. Each side has its own
-// processor where there are two ("spin", "futex"), or both share one ("together").
+// All by saferl_shm_put, _get and _wait. Spinning: a side reads the channel's lock word until it
+// has moved on. Futex: it sleeps in the kernel, and whoever put a record wakes it. Each side has
+// its own processor where there are two ("spin", "futex"), or both share one ("together"). "awake"
+// is futex with idle processors held awake, as `realtime.awake` of saferl_rt does; without the
+// right to do so it is left out.
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -41,62 +40,41 @@ void Pin(int cpu) {
   sched_setaffinity(0, sizeof(set), &set);
 }
 
-struct Waiter {
-  bool futex;
-
-  uint32_t* Low(uint64_t* lock) const { return reinterpret_cast<uint32_t*>(lock); }
-
-  /// Returns when the word is another even number than `seen`; false: nothing came.
-  bool Await(uint64_t* lock, uint64_t seen) const {
-    const auto start = Clock::now();
-    for (uint64_t turn = 1;; ++turn) {
-      const uint64_t now = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
-      if (now != seen && now % 2 == 0) return true;
-      if (futex) {
-        const timespec limit{1, 0};
-        syscall(SYS_futex, Low(lock), FUTEX_WAIT, static_cast<uint32_t>(now), &limit, nullptr, 0);
-      } else {
-        __builtin_ia32_pause();
-      }
-      if ((futex || turn % 4096 == 0) && (Clock::now() - start).count() > kLostNs) return false;
-    }
-  }
-  void Wake(uint64_t* lock) const {
-    if (futex) syscall(SYS_futex, Low(lock), FUTEX_WAKE, 1, nullptr, nullptr, 0);
-  }
-};
+/// Until this process ends.
+bool StayAwake() {
+  const int fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
+  const int32_t latency_us = 0;
+  return fd >= 0 && write(fd, &latency_us, sizeof latency_us) == sizeof latency_us;
+}
 
 template <class T>
 struct Channel {
   uint64_t* lock;
   T* value;
-  void Put(const T& from, const Waiter& waiter) const {
-    saferl_shm_put(lock, value, &from, sizeof(T));
-    waiter.Wake(lock);
-  }
+  void Put(const T& from) const { saferl_shm_put(lock, value, &from, sizeof(T)); }
   /// The record after the one with lock word `*seen`.
-  bool Next(T* to, uint64_t* seen, const Waiter& waiter) const {
-    if (!waiter.Await(lock, *seen)) return false;
+  bool Next(T* to, uint64_t* seen, int64_t spin_ns) const {
+    if (saferl_shm_wait(lock, *seen, spin_ns, saferl_now_ns() + kLostNs) == 0) return false;
     if (saferl_shm_get(lock, value, to, sizeof(T)) != 1) return false;
     *seen = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
     return true;
   }
 };
 
-enum class How : uint8_t { kSpin, kFutex, kTogether };
-constexpr const char* kNames[] = {"spin", "futex", "together"};
+enum class How : uint8_t { kSpin, kFutex, kTogether, kAwake };
+constexpr const char* kNames[] = {"spin", "futex", "together", "awake"};
 constexpr uint64_t kEnd = UINT64_MAX;
 
 /// The robot's side: answers each record by a command that names it.
 template <class T>
-int Answer(const Channel<T>& in, const Channel<saferl_command>& out, const Waiter& waiter) {
+int Answer(const Channel<T>& in, const Channel<saferl_command>& out, int64_t spin_ns) {
   T got{};
   saferl_command command{};
   uint64_t seen = 0;
-  while (in.Next(&got, &seen, waiter)) {
+  while (in.Next(&got, &seen, spin_ns)) {
     if (got.sequence == kEnd) return 0;
     command.observation_sequence = got.sequence;
-    out.Put(command, waiter);
+    out.Put(command);
   }
   return 1;
 }
@@ -110,14 +88,14 @@ double CpuSeconds(int who) {
 
 template <class T>
 bool Measure(const char* name, const Channel<T>& out, const Channel<saferl_command>& in, How how,
-             double seconds, const char* separator) {
-  const Waiter waiter{how != How::kSpin};
+             double seconds, bool first) {
+  const int64_t spin_ns = how == How::kSpin ? kLostNs : 0;
   *out.lock = *in.lock = 0;
   const pid_t child = fork();
   if (child < 0) return false;
   if (child == 0) {
     if (how != How::kTogether) Pin(1);
-    _exit(Answer(out, in, waiter));
+    _exit(Answer(out, in, spin_ns));
   }
   std::vector<double> us;
   us.reserve(1 << 22);
@@ -132,14 +110,14 @@ bool Measure(const char* name, const Channel<T>& out, const Channel<saferl_comma
   bool whole = true;
   for (auto now = start; whole && now < end && us.size() < us.capacity();) {
     ++record.sequence;
-    out.Put(record, waiter);
-    whole = in.Next(&command, &seen, waiter) && command.observation_sequence == record.sequence;
+    out.Put(record);
+    whole = in.Next(&command, &seen, spin_ns) && command.observation_sequence == record.sequence;
     const auto then = Clock::now();
     us.push_back(std::chrono::duration<double, std::micro>(then - now).count());
     now = then;
   }
   record.sequence = kEnd;
-  out.Put(record, waiter);
+  out.Put(record);
   int status = 1;
   waitpid(child, &status, 0);
   if (!whole || status != 0 || us.size() < 100) return false;
@@ -147,10 +125,10 @@ bool Measure(const char* name, const Channel<T>& out, const Channel<saferl_comma
   const size_t n = us.size();
   std::sort(us.begin(), us.end());
   std::printf(
-      "  \"%s_%s\": {\"p50_us\": %.3f, \"p99_us\": %.3f, \"round_trips\": %zu, "
-      "\"cpu_us\": %.3f}%s\n",
-      name, kNames[static_cast<size_t>(how)], us[n / 2], us[n * 99 / 100], n,
-      1e6 * spent / static_cast<double>(n), separator);
+      "%s\"%s_%s\": {\"p50_us\": %.3f, \"p99_us\": %.3f, \"round_trips\": %zu, "
+      "\"cpu_us\": %.3f}",
+      first ? "{\n  " : ",\n  ", name, kNames[static_cast<size_t>(how)], us[n / 2],
+      us[n * 99 / 100], n, 1e6 * spent / static_cast<double>(n));
   return true;
 }
 
@@ -166,14 +144,13 @@ int Run(double seconds) {
   const Channel<saferl_observation> observation{&shm->observation.lock, &shm->observation.value};
   const Channel<saferl_human> human{&shm->human.lock, &shm->human.value};
   const Channel<saferl_command> command{&shm->command.lock, &shm->command.value};
-  std::printf("{\n");
   bool ok = true;
-  for (const How how : {How::kSpin, How::kFutex, How::kTogether}) {
-    ok = ok && Measure("human", human, command, how, seconds, ",") &&
-         Measure("observation", observation, command, how, seconds,
-                 how == How::kTogether ? "" : ",");
+  for (const How how : {How::kSpin, How::kFutex, How::kTogether, How::kAwake}) {
+    if (how == How::kAwake && !StayAwake()) break;
+    ok = ok && Measure("human", human, command, how, seconds, how == How::kSpin) &&
+         Measure("observation", observation, command, how, seconds, false);
   }
-  std::printf("}\n");
+  std::printf("\n}\n");
   if (!ok) std::fprintf(stderr, "shm_yardstick: a side lost the other\n");
   return ok ? 0 : 1;
 }

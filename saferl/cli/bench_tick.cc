@@ -1,10 +1,14 @@
 #include "saferl/control/bench_tick.h"
 
+#include <optional>
+
+#include "saferl/base/clock.h"
 #include "saferl/base/rt_guard/rt_guard.h"
 #include "saferl/base/text.h"
 #include "saferl/cli/bench_common.h"
 #include "saferl/cli/machine.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/control/rt_config.h"
 #include "saferl/control/workload.h"
 
 namespace saferl::cli {
@@ -60,7 +64,30 @@ void WriteSplit(const char* name, uint64_t ticks, const control::Spread& spread,
   w->EndObject();
 }
 
-std::string ToJson(const control::TickBench& bench, const Counts& counts, const Histogram& noise) {
+/// The loop at the robot's period: woken when a tick is due, and awake early (realtime.early_s).
+struct Paced {
+  control::PacedBench woken, early;
+};
+
+StatusOr<Paced> PaceTicks(const std::string& robot, uint64_t ticks) {
+  Paced paced;
+  SAFERL_ASSIGN_OR_RETURN(paced.woken, control::BenchPaced(robot, ticks, 0));
+  const int64_t early_ns = FromSeconds(control::RtConfig().realtime.early_s);
+  SAFERL_ASSIGN_OR_RETURN(paced.early, control::BenchPaced(robot, ticks, early_ns));
+  return paced;
+}
+
+void WritePaced(const char* name, const control::PacedBench& paced, JsonWriter* w) {
+  w->Key(name).BeginObject().Field("ticks", paced.ticks).Field("slips", paced.slips);
+  w->Key("compute").BeginObject();
+  WriteSpread(paced.compute, w);
+  w->EndObject().Key("wake").BeginObject();
+  WriteSpread(paced.wake, w);
+  w->EndObject().EndObject();
+}
+
+std::string ToJson(const control::TickBench& bench, const Counts& counts,
+                   const std::optional<Paced>& paced, const Histogram& noise) {
   JsonWriter w;
   w.BeginObject().Field("robot", bench.robot).Field("ticks", bench.ticks);
   WriteSpread(bench.total, &w);
@@ -82,13 +109,17 @@ std::string ToJson(const control::TickBench& bench, const Counts& counts, const 
       .Field("max_rows", bench.max_rows);
   w.Field("mean_bisections", bench.mean_bisections).Field("nominal_ticks", bench.nominal);
   w.Field("changed_ticks", bench.changed_ticks).Field("percentile_error", kPercentileError);
+  if (paced) {
+    WritePaced("paced_woken", paced->woken, &w);
+    WritePaced("paced_early", paced->early, &w);
+  }
   WriteNoise(noise, &w);
   WriteMachine(DescribeMachine(), &w);
   return w.EndObject().Take();
 }
 
-std::string ToText(const control::TickBench& bench, const Counts& counts, const Histogram& noise,
-                   bool colour) {
+std::string ToText(const control::TickBench& bench, const Counts& counts,
+                   const std::optional<Paced>& paced, const Histogram& noise, bool colour) {
   Table table({"one tick", "p50 us", "p99 us", "p99.9 us", "max us"});
   const auto row = [&](const std::string& name, const control::Spread& s) {
     table.Row({name, Significant(s.p50_us), Significant(s.p99_us), Significant(s.p99_9_us),
@@ -101,6 +132,12 @@ std::string ToText(const control::TickBench& bench, const Counts& counts, const 
   for (int s = 0; s < control::kNumStages; ++s) {
     row(Cat("  ", control::Name(static_cast<control::Stage>(s))),
         bench.stage[static_cast<size_t>(s)]);
+  }
+  if (paced) {
+    row("paced, woken when due: compute", paced->woken.compute);
+    row("  began late by", paced->woken.wake);
+    row("paced, awake early: compute", paced->early.compute);
+    row("  began late by", paced->early.wake);
   }
   PercentileRow("noise floor", noise, &table);
   return table.Text(colour) +
@@ -120,9 +157,13 @@ StatusOr<ExitCode> RunBenchTick(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(const control::TickBench bench,
                           control::BenchTick(robot, static_cast<uint64_t>(args.whole("--ticks"))));
   SAFERL_ASSIGN_OR_RETURN(const Counts counts, CountTicks(robot));
+  std::optional<Paced> paced;
+  if (args.has("--paced")) {
+    SAFERL_ASSIGN_OR_RETURN(paced, PaceTicks(robot, static_cast<uint64_t>(args.whole("--paced"))));
+  }
   const Histogram noise = NoiseFloor(static_cast<int64_t>(bench.total.p50_us * 1e3), 20'000);
-  console.Out(console.json() ? ToJson(bench, counts, noise) + "\n"
-                             : ToText(bench, counts, noise, console.colour()));
+  console.Out(console.json() ? ToJson(bench, counts, paced, noise) + "\n"
+                             : ToText(bench, counts, paced, noise, console.colour()));
   return counts.clean() ? ExitCode::kOk : ExitCode::kNo;
 }
 
@@ -151,8 +192,15 @@ Verb BenchTickVerb() {
                 .value_name = "N",
                 .fallback = "20000",
                 .min = 100,
-                .max = 1e9}},
-      .examples = {"saferl bench tick --robot arm7", "saferl bench tick --robot wheelchair --json"},
+                .max = 1e9},
+               {.name = "--paced",
+                .doc = "then as many through the loop at the robot's period, asleep in between",
+                .kind = ArgKind::kWhole,
+                .value_name = "N",
+                .min = 100,
+                .max = 1e6}},
+      .examples = {"saferl bench tick --robot arm7 --paced 5000",
+                   "saferl bench tick --robot wheelchair --json"},
       .run = RunBenchTick};
 }
 

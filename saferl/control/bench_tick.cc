@@ -1,9 +1,12 @@
 #include "saferl/control/bench_tick.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "saferl/base/clock.h"
 #include "saferl/base/histogram.h"
+#include "saferl/control/rt_loop.h"
+#include "saferl/control/rt_settings.h"
 #include "saferl/control/workload.h"
 
 namespace saferl::control {
@@ -16,6 +19,33 @@ Spread ToSpread(const Histogram& h) {
   return {static_cast<double>(h.p50()) * 1e-3, static_cast<double>(h.p99()) * 1e-3,
           static_cast<double>(h.p99_9()) * 1e-3, static_cast<double>(h.max()) * 1e-3};
 }
+
+/// The robot's world goes on while the loop sleeps, outside of what is timed.
+class PacedWorld final : public LoopPorts, public LoopClock {
+ public:
+  explicit PacedWorld(std::shared_ptr<const robot::RobotModel> robot)
+      : workload_(std::move(robot)) {}
+  int64_t Now() override { return clock_.Now(); }
+  void SleepUntil(int64_t at_ns) override {
+    if (decision_ != nullptr) workload_.Apply(decision_->command);
+    input_ = &workload_.Next();
+    clock_.SleepUntil(at_ns);
+  }
+  void SpinUntil(int64_t at_ns) override { clock_.SpinUntil(at_ns); }
+  void Read(int64_t, TickInput* input) override {
+    const uint64_t sequence = input->sequence;
+    *input = *input_;
+    input->sequence = sequence;
+  }
+  void Write(const Decision& decision) override { decision_ = &decision; }
+  uint64_t AwaitObservation(uint64_t mark, int64_t, int64_t) override { return mark; }
+
+ private:
+  SystemClock clock_;
+  Workload workload_;
+  const TickInput* input_ = nullptr;
+  const Decision* decision_ = nullptr;
+};
 
 }  // namespace
 
@@ -90,6 +120,32 @@ StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ti
   bench.mean_rows = static_cast<double>(rows) / static_cast<double>(ticks);
   bench.mean_bisections = static_cast<double>(bisections) / static_cast<double>(ticks);
   return bench;
+}
+
+StatusOr<PacedBench> BenchPaced(const std::string& robot_name_or_path, uint64_t ticks,
+                                int64_t early_ns) {
+  SAFERL_ASSIGN_OR_RETURN(const TickModel model, MakeBenchModel(robot_name_or_path, false));
+  LoopModel loop;
+  loop.tick = &model;
+  loop.pacing = Pacing::kTimer;
+  loop.period_ns = FromSeconds(model.safety->robot->period_s());
+  loop.early_ns = early_ns;
+  loop.ticks_with_observation_clock = true;  // the workload's time is simulated
+  PacedWorld world(model.safety->robot);
+  const auto data = Prepare(model);
+  const auto decision = std::make_unique<Decision>();
+  const std::atomic<bool> stop{false};
+  auto stats = std::make_unique<LoopStats>();
+  loop.max_ticks = 100;
+  // A thread of its own: what the system grants it ends with it.
+  std::thread([&] {
+    const auto granted = ApplyRtSettings({.lock_memory = Requirement::kOff});
+    RunLoop(loop, &world, &world, stop, data.get(), decision.get(), stats.get());
+    stats = std::make_unique<LoopStats>();
+    loop.max_ticks = ticks;
+    RunLoop(loop, &world, &world, stop, data.get(), decision.get(), stats.get());
+  }).join();
+  return PacedBench{stats->ticks, stats->slips, ToSpread(stats->wake), ToSpread(stats->compute)};
 }
 
 }  // namespace saferl::control

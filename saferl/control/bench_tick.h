@@ -1,9 +1,10 @@
 #pragma once
 // Measures the Tick: whole and per stage, beside the noise floor of an empty loop in the same run.
 //
-// Reported is compute time: what the loop's wake-up adds depends on the kernel and is measured by
-// saferl_rt. Counts of allocations, locks, system calls and page faults come from tick_rt_test
-// (base/rt_guard), which owns malloc. Units: us. RT: no. Errors: what loading the robot may say.
+// Reported is compute time with warm caches; BenchPaced runs the loop as saferl_rt does, with what
+// sleep and cold caches add. Counts of allocations, locks, system calls and page faults come from
+// tick_rt_test (base/rt_guard), which owns malloc. Units: us. RT: no. Errors: what loading the
+// robot may say.
 
 #include <array>
 #include <cstdint>
@@ -39,5 +40,15 @@ struct TickBench {
 const char* Name(Stage stage);
 
 StatusOr<TickBench> BenchTick(const std::string& robot_name_or_path, uint64_t ticks = 100'000);
+
+/// Ticks at the robot's own period through RunLoop, between them asleep.
+struct PacedBench {
+  uint64_t ticks = 0, slips = 0;
+  Spread wake;     ///< how late a tick began
+  Spread compute;  ///< from reading the inputs to handing out the command
+};
+/// `early_ns` as in LoopModel.
+StatusOr<PacedBench> BenchPaced(const std::string& robot_name_or_path, uint64_t ticks,
+                                int64_t early_ns);
 
 }  // namespace saferl::control

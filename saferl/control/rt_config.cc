@@ -65,6 +65,15 @@ void RtRealtimeConfig::Visit(V& v, RtRealtimeConfig& c) {
   v.Field("lock_memory", c.lock_memory, {.doc = "mlockall", .names = words});
   v.Field("affinity", c.affinity, {.doc = "one processor for the loop", .names = words});
   v.Field("processor", c.processor, {.doc = "which one", .min = 0, .max = 1023});
+  v.Field(
+      "awake", c.awake,
+      {.doc = "idle processors wake at once (/dev/cpu_dma_latency); costs power", .names = words});
+  v.Field("early_s", c.early_s,
+          {.doc = "awake so long before a tick is due, to rehearse it and to spin; 0: woken when "
+                  "it is",
+           .unit = "s",
+           .min = 0,
+           .max = 0.001});
 }
 
 template <class V>
@@ -139,7 +148,8 @@ StatusOr<TickModel> MakeTickModel(const RtConfig& config) {
 }
 
 RtSettings Settings(const RtRealtimeConfig& config) {
-  return {config.fifo, config.fifo_priority, config.lock_memory, config.affinity, config.processor};
+  return {config.fifo,     config.fifo_priority, config.lock_memory,
+          config.affinity, config.processor,     config.awake};
 }
 
 }  // namespace saferl::control

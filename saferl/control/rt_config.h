@@ -45,6 +45,8 @@ struct RtRealtimeConfig {
   Requirement lock_memory = Requirement::kWarn;
   Requirement affinity = Requirement::kOff;
   int processor = 0;
+  Requirement awake = Requirement::kOff;
+  double early_s = 0.0001;
   template <class V>
   static void Visit(V& v, RtRealtimeConfig& c);
 };

@@ -1,7 +1,9 @@
 #include "saferl/control/rt_loop.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <vector>
 
 #include "saferl/base/clock.h"
@@ -22,6 +24,7 @@ class FakeClock final : public LoopClock {
     now = std::max(now, at_ns) + (k < oversleep.size() ? oversleep[k] : 0);
   }
   int64_t now = 1'000'000'000;
+  void SpinUntil(int64_t at_ns) override { now = std::max(now, at_ns); }
   std::vector<int64_t> oversleep, wakes;
 };
 
@@ -45,10 +48,21 @@ class WorkloadPorts final : public LoopPorts {
     workload_.Apply(decision.command);
     commands.push_back(decision.command);
   }
-  uint64_t ObservationMark() override { return mark += silent ? 0 : 2; }
+  /// The next observation comes at next_ns, and from then on every period_ns.
+  uint64_t AwaitObservation(uint64_t seen, int64_t spin_ns, int64_t until_ns) override {
+    if (seen != mark) return mark;
+    const bool comes = !silent && next_ns <= until_ns;
+    const int64_t from = clock_->now;
+    clock_->now = std::max(clock_->now, comes ? next_ns : until_ns);
+    spun_ns += std::min(spin_ns, clock_->now - from);
+    if (!comes) return mark;
+    next_ns = std::max(next_ns, clock_->now) + period_ns;
+    return mark += 2;
+  }
   std::vector<safety::Command> commands;
   bool silent = false;
   uint64_t mark = 0;
+  int64_t next_ns = 1'000'000'000, period_ns = 20'000'000, spun_ns = 0;
 
  private:
   Workload workload_;
@@ -117,12 +131,58 @@ TEST_F(RtLoopTest, TwoSlipsInTheWindowStop) {
 
 TEST_F(RtLoopTest, RobotPacedItTicksOncePerObservationAndStopsOnSilence) {
   loop_.pacing = Pacing::kRobot;
-  loop_.poll_ns = loop_.period_ns;
-  Run(10);
-  EXPECT_EQ(stats_.ticks, 10U);
-  ports_->silent = true;
-  Run(30);
-  EXPECT_GE(decision_.command.mode, safety::Mode::kControlledStop);
+  for (const int64_t early_ns : {0, 100'000}) {
+    loop_.early_ns = early_ns;
+    stats_ = {};
+    ports_ = std::make_unique<WorkloadPorts>(model_.safety->robot, &clock_);
+    ports_->next_ns = clock_.now;
+    Run(10);
+    EXPECT_EQ(stats_.ticks, 10U);
+    EXPECT_EQ(stats_.slips, 0U);
+    EXPECT_EQ(ports_->mark, 20U);
+    EXPECT_EQ(decision_.command.mode, safety::Mode::kNominal);
+    const int64_t fell_silent = clock_.now;
+    ports_->silent = true;
+    Run(30);
+    EXPECT_GE(decision_.command.mode, safety::Mode::kControlledStop);
+    EXPECT_EQ(clock_.now - fell_silent, 19 * 2 * loop_.period_ns)
+        << "one tick for what is there when it starts, then every two periods";
+  }
+}
+
+TEST_F(RtLoopTest, RobotPacedItSpinsOnlyAroundTheMomentThatIsDue) {
+  loop_.pacing = Pacing::kRobot;
+  loop_.early_ns = 100'000;
+  Run(2);
+  ports_->spun_ns = 0;
+  Run(100);
+  EXPECT_LE(ports_->spun_ns, 100 * loop_.early_ns) << "punctual: from 0.1 ms before on";
+  EXPECT_GE(ports_->spun_ns, 95 * loop_.early_ns);
+  ports_->period_ns += 1'000'000;
+  ports_->spun_ns = 0;
+  Run(200);
+  EXPECT_LE(ports_->spun_ns, 101 * 2 * loop_.early_ns) << "late: until 0.1 ms after it was due";
+  EXPECT_GE(ports_->spun_ns, 95 * 2 * loop_.early_ns);
+  EXPECT_EQ(stats_.slips, 0U);
+}
+
+TEST_F(RtLoopTest, AwakeEarlyItTicksAtTheSameMomentsWithTheSameCommands) {
+  Run(200);
+  const std::vector<safety::Command> plain = ports_->commands;
+  const int64_t took = clock_.now - 1'000'000'000;
+  clock_ = {};
+  stats_ = {};
+  ports_ = std::make_unique<WorkloadPorts>(model_.safety->robot, &clock_);
+  loop_.early_ns = 100'000;
+  Run(200);
+  EXPECT_EQ(clock_.now - 1'000'000'000, took);
+  EXPECT_EQ(clock_.wakes[5] - clock_.wakes[4], loop_.period_ns);
+  ASSERT_EQ(ports_->commands.size(), plain.size());
+  for (size_t k = 0; k < plain.size(); ++k) {
+    ASSERT_EQ(std::memcmp(&ports_->commands[k].u, &plain[k].u, sizeof plain[k].u), 0) << k;
+    ASSERT_EQ(ports_->commands[k].issued_ns, plain[k].issued_ns) << k;
+  }
+  EXPECT_EQ(stats_.slips, 0U);
 }
 
 TEST_F(RtLoopTest, AStopFlagEndsIt) {
@@ -138,6 +198,16 @@ TEST(RtSettingsTest, RequireFailsWarnSaysSoOffDoesNothing) {
   auto granted = ApplyRtSettings(settings);
   ASSERT_TRUE(granted.ok());
   EXPECT_EQ(granted->Text(), "scheduling ordinary, memory not locked, processor any");
+  EXPECT_FALSE(granted->awake);
+  settings.awake = Requirement::kRequire;
+  granted = ApplyRtSettings(settings);
+  if (access("/dev/cpu_dma_latency", W_OK) == 0) {
+    ASSERT_TRUE(granted.ok()) << granted.status();
+    EXPECT_TRUE(granted->awake);
+  } else {
+    EXPECT_EQ(granted.status().code(), absl::StatusCode::kPermissionDenied);
+  }
+  settings.awake = Requirement::kOff;
   settings.affinity = Requirement::kRequire;
   settings.processor = 100000;
   EXPECT_EQ(ApplyRtSettings(settings).status().code(), absl::StatusCode::kPermissionDenied);
@@ -154,6 +224,7 @@ TEST(RtConfigTest, TheDocumentedExampleLoadsAndHoldsTheDefaults) {
   EXPECT_EQ(config->robot, defaults.robot);
   EXPECT_EQ(config->pacing, defaults.pacing);
   EXPECT_EQ(config->lease_s, defaults.lease_s);
+  EXPECT_EQ(config->realtime.early_s, defaults.realtime.early_s);
   EXPECT_EQ(config->limits.max_human_age_s, defaults.limits.max_human_age_s);
   EXPECT_EQ(config->arbitration.authority_cap, defaults.arbitration.authority_cap);
   const auto model = MakeTickModel(*config);

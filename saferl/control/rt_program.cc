@@ -137,7 +137,9 @@ class ProgramPorts final : public LoopPorts {
     shm_->Write(decision);
     recorder_->Record(decision);
   }
-  uint64_t ObservationMark() override { return shm_->ObservationLock(); }
+  uint64_t AwaitObservation(uint64_t mark, int64_t spin_ns, int64_t until_ns) override {
+    return shm_->AwaitObservation(mark, spin_ns, until_ns);
+  }
 
  private:
   const bool observation_clock_;
@@ -160,7 +162,8 @@ void WarmUp(const TickModel& model) {
   }
 }
 
-void PrintStats(const LoopStats& stats, const Recorder& recorder, safety::Mode mode) {
+void PrintStats(const LoopStats& stats, Pacing pacing, const Recorder& recorder,
+                safety::Mode mode) {
   const auto us = [](int64_t ns) { return static_cast<double>(ns) * 1e-3; };
   std::printf(
       "ticks %llu, slips %llu, skipped periods %llu, dropped records %llu, stops dumped %llu, last "
@@ -171,6 +174,7 @@ void PrintStats(const LoopStats& stats, const Recorder& recorder, safety::Mode m
       static_cast<unsigned long long>(recorder.dumps()), std::string(safety::Name(mode)).c_str());
   std::printf("compute us: p50 %.1f p99 %.1f p99.9 %.1f max %.1f\n", us(stats.compute.p50()),
               us(stats.compute.p99()), us(stats.compute.p99_9()), us(stats.compute.max()));
+  if (pacing != Pacing::kTimer) return;  // the robot's clock is not ours: nothing was due
   std::printf("wake-up us: p50 %.1f p99 %.1f p99.9 %.1f max %.1f\n", us(stats.wake.p50()),
               us(stats.wake.p99()), us(stats.wake.p99_9()), us(stats.wake.max()));
 }
@@ -219,13 +223,14 @@ Status RunLoopProgram(const Arguments& arguments) {
   loop.tick = &model;
   loop.pacing = config.pacing;
   loop.period_ns = period_ns;
+  loop.early_ns = FromSeconds(config.realtime.early_s);
   loop.max_ticks = arguments.ticks;
   loop.ticks_with_observation_clock = config.observation_clock;
   SystemClock clock;
   ProgramPorts ports(config, shm.get(), stick.get(), trace ? &*trace : nullptr, recorder.get());
   RunLoop(loop, &clock, &ports, g_stop, data.get(), decision.get(), stats.get());
   const Status recorded = recorder->Stop();
-  PrintStats(*stats, *recorder, decision->command.mode);
+  PrintStats(*stats, loop.pacing, *recorder, decision->command.mode);
   return recorded;
 }
 

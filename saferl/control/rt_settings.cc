@@ -1,8 +1,10 @@
 #include "saferl/control/rt_settings.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -25,10 +27,10 @@ Status Refused(Requirement requirement, int error, const char* what, const char*
 }  // namespace
 
 std::string RtGranted::Text() const {
-  return Cat("scheduling ",
-             fifo_priority > 0 ? Cat("fifo ", fifo_priority) : std::string("ordinary"), ", memory ",
-             memory_locked ? "locked" : "not locked", ", processor ",
-             processor >= 0 ? Cat(processor) : std::string("any"));
+  return Cat(
+      "scheduling ", fifo_priority > 0 ? Cat("fifo ", fifo_priority) : std::string("ordinary"),
+      ", memory ", memory_locked ? "locked" : "not locked", ", processor ",
+      processor >= 0 ? Cat(processor) : std::string("any"), awake ? ", idle processors awake" : "");
 }
 
 StatusOr<RtGranted> ApplyRtSettings(const RtSettings& settings) {
@@ -65,6 +67,20 @@ StatusOr<RtGranted> ApplyRtSettings(const RtSettings& settings) {
     } else {
       SAFERL_RETURN_IF_ERROR(Refused(settings.fifo, error, "realtime.fifo",
                                      "raise 'ulimit -r' or grant CAP_SYS_NICE, or 'fifo: warn'",
+                                     &granted));
+    }
+  }
+  if (settings.awake != Requirement::kOff) {
+    // The kernel keeps the promise for as long as the descriptor is open: it is never closed.
+    const int fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
+    const int32_t latency_us = 0;
+    if (fd >= 0 && write(fd, &latency_us, sizeof latency_us) == sizeof latency_us) {
+      granted.awake = true;
+    } else {
+      const int error = errno;
+      if (fd >= 0) close(fd);
+      SAFERL_RETURN_IF_ERROR(Refused(settings.awake, error, "realtime.awake",
+                                     "grant write access to /dev/cpu_dma_latency, or 'awake: off'",
                                      &granted));
     }
   }

@@ -135,6 +135,11 @@ void ShmEndpoint::Read(int64_t now_ns, TickInput* input) {
                      Elapsed(request_.stamp_ns, judged_ns) <= *lease_ns_);
 }
 
+uint64_t ShmEndpoint::AwaitObservation(uint64_t mark, int64_t spin_ns, int64_t until_ns) const {
+  if (SAFERL_WAIT(shm_, observation, mark, spin_ns, until_ns) == 0) return mark;
+  return SAFERL_SEEN(shm_, observation) & ~uint64_t{1};
+}
+
 saferl_command CommandRecord(const Decision& decision) {
   saferl_command out{};
   out.issued_ns = decision.command.issued_ns;

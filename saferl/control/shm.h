@@ -2,7 +2,7 @@
 // saferl_rt's end of the shared memory: creates the file, reads inputs, writes commands.
 //
 // Layout and the C side: shm_layout.h, docs/formats/shared_memory.md.
-// RT: Create and the destructor no; Read, Write and ObservationSequence yes.
+// RT: Create and the destructor no; Read, Write and AwaitObservation yes.
 // Errors: Create: kInvalidArgument, kPermissionDenied, kUnavailable, naming the path. Read never
 // fails: a channel that
 //   is torn or was never written keeps its last good value, whose stamp then grows old.
@@ -37,10 +37,8 @@ class ShmEndpoint {
   void Read(int64_t now_ns, TickInput* input);
   /// Sends the command, then adds the decision to the stream.
   void Write(const Decision& decision);
-  /// Lock word of the observation channel: changes with every new record.
-  uint64_t ObservationLock() const {
-    return __atomic_load_n(&shm_->observation.lock, __ATOMIC_ACQUIRE);
-  }
+  /// LoopPorts::AwaitObservation: the mark is the lock word of the last whole record.
+  uint64_t AwaitObservation(uint64_t mark, int64_t spin_ns, int64_t until_ns) const;
   const std::string& path() const { return path_; }
 
  private:
