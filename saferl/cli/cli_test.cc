@@ -403,6 +403,12 @@ TEST_F(CliTest, BenchesPrintFiguresMachineAndNoise) {
     EXPECT_NE(node.Find("machine")->Find("cpu"), nullptr);
     EXPECT_EQ(node.Find("stages")->entries().size(), 7u);
   }
+  const Node paced = Json("bench tick --ticks 100 --paced 100 --robot exoskeleton");
+  for (const char* how : {"paced_woken", "paced_early"}) {
+    ASSERT_NE(paced.Find(how), nullptr);
+    EXPECT_EQ(*paced.Find(how)->Find("ticks")->AsDouble(), 100.0);
+    EXPECT_GT(*paced.Find(how)->Find("compute")->Find("p50_us")->AsDouble(), 0.0);
+  }
   const Node qp = Json("bench qp --ticks 200");
   ASSERT_TRUE(qp.is_map());
   EXPECT_EQ(qp.Find("rows")->items().size(), 12u);
