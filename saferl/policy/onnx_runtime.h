@@ -10,8 +10,9 @@
 // answers is run through every function that serving uses.
 // Threads: Open and Run from any. Computes on the caller's thread: no pool, nothing spins.
 // Errors: kFailedPrecondition: no library, or not one (what is missing, how to get it, which
-// setting names it); kInvalidArgument: the model or the shape. RT: no; a robot's tick runs our own
-// kernels. Cost: `saferl bench policy --onnxruntime LIB`. Source: onnxruntime_c_api.h (order of
+// setting names it), or no GPU of that number; kInvalidArgument: the model or the shape;
+// kResourceExhausted: no memory for it (which setting bounds it). RT: no; a robot's tick runs our
+// own kernels. Cost: `saferl bench policy --onnxruntime LIB`. Source: onnxruntime_c_api.h (order of
 // OrtApi), which says that the order never changes.
 
 #include <cstdint>
