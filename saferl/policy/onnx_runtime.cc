@@ -11,6 +11,7 @@
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/policy/onnx_graph.h"
+#include "saferl/policy/onnx_thread.h"
 
 namespace saferl::policy {
 namespace {
@@ -22,6 +23,7 @@ using Owned = std::unique_ptr<void, Release>;
 
 constexpr uint32_t kApiVersion = 11;  // the first with the CUDA functions below
 constexpr int kLogErrors = 3, kAllOptimisations = 99, kFloat32 = 1, kArena = 1, kDefaultMemory = 0;
+constexpr size_t kMostText = 400;  // of the library's messages
 
 /// OrtApiBase, which never changes.
 struct Base {
@@ -95,16 +97,29 @@ size_t MemoryWords(std::string_view text) {
   return text.npos;
 }
 
+/// The library's text without the place in its source that it may begin with, and without an end
+/// of sentence: ours goes on.
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kMark = "[ONNXRuntimeError] : ";
+  if (const size_t mark = text.rfind(kMark); mark != text.npos) {
+    const size_t name = text.find(" : ", mark + kMark.size());  // behind the number of the error
+    text.remove_prefix(name == text.npos ? mark : name + 3);
+  }
+  const size_t end = text.find_last_not_of(". \n");
+  return text.substr(0, end == text.npos ? 0 : std::min(end + 1, kMostText));
+}
+
 /// What the library says, as ours. Its text may quote the model: it is escaped.
 Status Check(const Api& api, Error error, std::string_view what) {
   if (error == nullptr) return absl::OkStatus();
-  std::string all = api.error_message(error);
+  const std::string all = api.error_message(error);
   api.release_status(error);
-  while (all.ends_with('.') || all.ends_with(' ')) all.pop_back();  // a sentence goes on
   const size_t memory = MemoryWords(all);
-  const std::string text = JsonEscape(all.substr(memory == all.npos ? 0 : memory, 400));
-  if (memory == all.npos) return absl::InvalidArgumentError(Cat(what, ": ONNX Runtime: ", text));
-  return absl::ResourceExhaustedError(Cat(what, ": ONNX Runtime: ", text, "; ", api.more_memory));
+  if (memory == all.npos)
+    return absl::InvalidArgumentError(Cat(what, ": ONNX Runtime: ", JsonEscape(Trimmed(all))));
+  return absl::ResourceExhaustedError(
+      Cat(what, ": ONNX Runtime: ", JsonEscape(Trimmed(std::string_view(all).substr(memory))), "; ",
+          api.more_memory));
 }
 
 /// Calls a function whose last argument is the new handle.
@@ -326,18 +341,22 @@ class Library final : public OnnxRuntime, public std::enable_shared_from_this<Li
     auto session = std::make_unique<Session>(shared_from_this(), api_, std::move(opened),
                                              std::move(memory), std::string(source));
     SAFERL_RETURN_IF_ERROR(session->Describe());
-    return session;
+    if (options_.gpu < 0) return session;
+    return OnOneThread(std::move(session));
   }
 
  private:
-  /// Answers of a GPU are those of the processor up to rounding: no TensorFloat-32, which has a
-  /// mantissa of 10 bits and is the library's default (an option since version 1.18).
+  /// Convolutions are planned by rule: measured plans are no faster, and each new number of rows
+  /// waits for its own. Answers of a GPU are those of the processor up to rounding: no
+  /// TensorFloat-32, which has a mantissa of 10 bits and is the library's default (an option since
+  /// version 1.18).
   Status AppendCuda(Handle options) const {
     constexpr std::string_view kWhat = "CUDA execution provider";
     SAFERL_ASSIGN_OR_RETURN(const Owned cuda,
                             Make(api_, api_.release_cuda, kWhat, api_.create_cuda));
     const std::string device = Cat(options_.gpu), limit = Cat(options_.gpu_memory_limit);
-    std::vector<const char*> keys = {"device_id"}, values = {device.c_str()};
+    std::vector<const char*> keys = {"device_id", "cudnn_conv_algo_search"};
+    std::vector<const char*> values = {device.c_str(), "HEURISTIC"};
     if (options_.gpu_memory_limit > 0) {
       keys.push_back("gpu_mem_limit");
       values.push_back(limit.c_str());
