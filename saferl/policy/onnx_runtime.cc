@@ -315,7 +315,7 @@ class Library final : public OnnxRuntime, public std::enable_shared_from_this<Li
                                           "(GPU_MEMORY_LIMIT), which is of each model";
     SAFERL_ASSIGN_OR_RETURN(
         env_, Make(api_, api_.release_env, "ONNX Runtime", api_.create_env, kLogErrors, "saferl"));
-    const Status proof = Prove();
+    Status proof = Prove();
     if (proof.ok() || options_.gpu < 0) return proof;
     return absl::FailedPreconditionError(
         Cat(proof.message(), "; inference.gpu (INFERENCE_GPU) is ", options_.gpu,
