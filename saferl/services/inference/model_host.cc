@@ -71,7 +71,7 @@ StatusOr<int64_t> MeasureSession(const ServedModel& model) {
     std::string output;
     std::vector<int64_t> output_shape;
     const int64_t start = Nanos();
-    const Status status = model.session->Run(row, shape, &output, &output_shape);
+    Status status = model.session->Run(row, shape, &output, &output_shape);
     if (absl::IsResourceExhausted(status)) return status;
     if (!status.ok()) {
       Log(LogLevel::kWarning, "an ONNX model does not compute a row of zeros",
