@@ -11,6 +11,7 @@
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/policy/onnx_graph.h"
+#include "saferl/policy/onnx_thread.h"
 
 namespace saferl::policy {
 namespace {
@@ -22,6 +23,7 @@ using Owned = std::unique_ptr<void, Release>;
 
 constexpr uint32_t kApiVersion = 11;  // the first with the CUDA functions below
 constexpr int kLogErrors = 3, kAllOptimisations = 99, kFloat32 = 1, kArena = 1, kDefaultMemory = 0;
+constexpr size_t kMostText = 400;  // of the library's messages
 
 /// OrtApiBase, which never changes.
 struct Base {
@@ -59,6 +61,7 @@ struct Api {
   Error (*update_cuda)(Handle cuda, const char* const* keys, const char* const* values, size_t n);
   Release release_env, release_status, release_memory, release_session, release_value, release_type,
       release_info, release_options, release_cuda;
+  const char* more_memory;  ///< what to do when there is none
 };
 
 template <class Function>
@@ -85,12 +88,38 @@ Api TakeApi(Handle const* t) {
   return api;
 }
 
+/// Where the library's text says that memory was missing; npos: it does not. There is no code for
+/// it: the arena's two ways to say so, and CUDA's own.
+size_t MemoryWords(std::string_view text) {
+  for (const char* words : {"Available memory of", "Failed to allocate memory", "out of memory"}) {
+    if (const size_t at = text.find(words); at != text.npos) return at;
+  }
+  return text.npos;
+}
+
+/// The library's text without the place in its source that it may begin with, and without an end
+/// of sentence: ours goes on.
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kMark = "[ONNXRuntimeError] : ";
+  if (const size_t mark = text.rfind(kMark); mark != text.npos) {
+    const size_t name = text.find(" : ", mark + kMark.size());  // behind the number of the error
+    text.remove_prefix(name == text.npos ? mark : name + 3);
+  }
+  const size_t end = text.find_last_not_of(". \n");
+  return text.substr(0, end == text.npos ? 0 : std::min(end + 1, kMostText));
+}
+
 /// What the library says, as ours. Its text may quote the model: it is escaped.
 Status Check(const Api& api, Error error, std::string_view what) {
   if (error == nullptr) return absl::OkStatus();
-  const std::string text = JsonEscape(std::string_view(api.error_message(error)).substr(0, 400));
+  const std::string all = api.error_message(error);
   api.release_status(error);
-  return absl::InvalidArgumentError(Cat(what, ": ONNX Runtime: ", text));
+  const size_t memory = MemoryWords(all);
+  if (memory == all.npos)
+    return absl::InvalidArgumentError(Cat(what, ": ONNX Runtime: ", JsonEscape(Trimmed(all))));
+  return absl::ResourceExhaustedError(
+      Cat(what, ": ONNX Runtime: ", JsonEscape(Trimmed(std::string_view(all).substr(memory))), "; ",
+          api.more_memory));
 }
 
 /// Calls a function whose last argument is the new handle.
@@ -281,9 +310,17 @@ class Library final : public OnnxRuntime, public std::enable_shared_from_this<Li
     if (table == nullptr)
       return Missing(Cat("version ", version_, " does not offer its C API ", kApiVersion));
     api_ = TakeApi(table);
+    api_.more_memory = options_.gpu < 0 ? "send fewer rows, or give the process more memory"
+                                        : "send fewer rows, or raise inference.gpu_memory_limit "
+                                          "(GPU_MEMORY_LIMIT), which is of each model";
     SAFERL_ASSIGN_OR_RETURN(
         env_, Make(api_, api_.release_env, "ONNX Runtime", api_.create_env, kLogErrors, "saferl"));
-    return Prove();
+    Status proof = Prove();
+    if (proof.ok() || options_.gpu < 0) return proof;
+    return absl::FailedPreconditionError(
+        Cat(proof.message(), "; inference.gpu (INFERENCE_GPU) is ", options_.gpu,
+            ": name a device that nvidia-smi lists, use the library of `pip install "
+            "onnxruntime-gpu` with its CUDA and cuDNN, or set it to off"));
   }
 
   StatusOr<std::unique_ptr<const OnnxSession>> Open(std::string_view model,
@@ -304,28 +341,33 @@ class Library final : public OnnxRuntime, public std::enable_shared_from_this<Li
     auto session = std::make_unique<Session>(shared_from_this(), api_, std::move(opened),
                                              std::move(memory), std::string(source));
     SAFERL_RETURN_IF_ERROR(session->Describe());
-    return session;
+    if (options_.gpu < 0) return session;
+    return OnOneThread(std::move(session));
   }
 
  private:
+  /// Convolutions are planned by rule: measured plans are no faster, and each new number of rows
+  /// waits for its own. Answers of a GPU are those of the processor up to rounding: no
+  /// TensorFloat-32, which has a mantissa of 10 bits and is the library's default (an option since
+  /// version 1.18).
   Status AppendCuda(Handle options) const {
-    const auto append = [&]() -> Status {
-      constexpr std::string_view kWhat = "CUDA execution provider";
-      SAFERL_ASSIGN_OR_RETURN(const Owned cuda,
-                              Make(api_, api_.release_cuda, kWhat, api_.create_cuda));
-      const std::string device = Cat(options_.gpu), limit = Cat(options_.gpu_memory_limit);
-      const char* const keys[] = {"device_id", "gpu_mem_limit"};
-      const char* const values[] = {device.c_str(), limit.c_str()};
-      const size_t n = options_.gpu_memory_limit > 0 ? 2 : 1;
-      SAFERL_RETURN_IF_ERROR(Check(api_, api_.update_cuda(cuda.get(), keys, values, n), kWhat));
-      return Check(api_, api_.append_cuda(options, cuda.get()), kWhat);
-    };
-    const Status status = append();
-    if (status.ok()) return status;
-    return absl::FailedPreconditionError(
-        Cat(status.message(),
-            "; use the library of `pip install onnxruntime-gpu` with CUDA and cuDNN, or set "
-            "inference.gpu to off"));
+    constexpr std::string_view kWhat = "CUDA execution provider";
+    SAFERL_ASSIGN_OR_RETURN(const Owned cuda,
+                            Make(api_, api_.release_cuda, kWhat, api_.create_cuda));
+    const std::string device = Cat(options_.gpu), limit = Cat(options_.gpu_memory_limit);
+    std::vector<const char*> keys = {"device_id", "cudnn_conv_algo_search"};
+    std::vector<const char*> values = {device.c_str(), "HEURISTIC"};
+    if (options_.gpu_memory_limit > 0) {
+      keys.push_back("gpu_mem_limit");
+      values.push_back(limit.c_str());
+    }
+    if (VersionNumber(version_) >= 1018) {
+      keys.push_back("use_tf32");
+      values.push_back("0");
+    }
+    SAFERL_RETURN_IF_ERROR(
+        Check(api_, api_.update_cuda(cuda.get(), keys.data(), values.data(), keys.size()), kWhat));
+    return Check(api_, api_.append_cuda(options, cuda.get()), kWhat);
   }
 
   /// relu(A x + b) with known answers, through every function that serving uses.

@@ -8,10 +8,12 @@
 // Trust: the library's functions are called by their place in its append-only table (version 11,
 // that is library 1.11 or later); before it is accepted its version is read and a model with known
 // answers is run through every function that serving uses.
-// Threads: Open and Run from any. Computes on the caller's thread: no pool, nothing spins.
+// Threads: Open and Run from any. Computes on the caller's thread: no pool, nothing spins; on a GPU
+// on one thread of the session's own (onnx_thread.h), which CUDA lets spin while the device works.
 // Errors: kFailedPrecondition: no library, or not one (what is missing, how to get it, which
-// setting names it); kInvalidArgument: the model or the shape. RT: no; a robot's tick runs our own
-// kernels. Cost: `saferl bench policy --onnxruntime LIB`. Source: onnxruntime_c_api.h (order of
+// setting names it), or no GPU of that number; kInvalidArgument: the model or the shape;
+// kResourceExhausted: no memory for it (which setting bounds it). RT: no; a robot's tick runs our
+// own kernels. Cost: `saferl bench policy --onnxruntime LIB`. Source: onnxruntime_c_api.h (order of
 // OrtApi), which says that the order never changes.
 
 #include <cstdint>

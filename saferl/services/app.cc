@@ -15,6 +15,7 @@
 #include "saferl/services/rollouts/lease_routes.h"
 #include "saferl/services/rollouts/rollout_routes.h"
 #include "saferl/services/stores.h"
+#include "saferl/telemetry/gpu_metrics.h"
 #include "saferl/telemetry/operations_metrics.h"
 
 namespace saferl::services {
@@ -356,6 +357,8 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
   SAFERL_RETURN_IF_ERROR(app->LoadModels());
   SAFERL_RETURN_IF_ERROR(app->OpenRollouts());
   telemetry::AddProcessMetrics(app->metrics_, build.version, build.commit);
+  SAFERL_ASSIGN_OR_RETURN(const int gpu, ParseGpu(config.inference.gpu));
+  telemetry::AddGpuMetrics(app->metrics_, gpu);
   DecideOptions decide;
   decide.max_batch = config.inference.batch_size;
   decide.sessions.max_sessions = static_cast<size_t>(config.inference.max_sessions);

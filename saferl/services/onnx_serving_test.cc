@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "saferl/base/file.h"
+#include "saferl/base/log.h"
 #include "saferl/base/testing/shell.h"
 #include "saferl/base/text.h"
 #include "saferl/services/app.h"
@@ -108,6 +109,27 @@ TEST_F(OnnxServing, WithoutTheLibraryTheIndexSaysWhatIsMissingAndTheRestIsServed
   EXPECT_EQ(app_->models().Find("scan", "1"), nullptr);
   EXPECT_THAT(Reason("scan"), HasSubstr("UNAVAILABLE ONNX Runtime: the library is not here"));
   EXPECT_THAT(Reason("scan"), HasSubstr("ONNXRUNTIME_LIBRARY"));
+}
+
+TEST_F(OnnxServing, AGpuThatIsNotHereIsAReasonInTheIndexAndAWarningAndTheRestIsServed) {
+  config_.inference.gpu = "7";
+  const std::string log = folder_ + "/log";
+  ASSERT_TRUE(ConfigureLog(LogLevel::kWarning, log).ok());
+  Start();
+  ASSERT_TRUE(ConfigureLog(LogLevel::kInfo, "").ok());
+  EXPECT_NE(app_->models().Find("small", "1"), nullptr);
+  EXPECT_EQ(app_->models().Find("scan", "1"), nullptr);
+  EXPECT_THAT(Reason("scan"), HasSubstr("UNAVAILABLE "));
+  EXPECT_THAT(Reason("scan"), HasSubstr("inference.gpu (INFERENCE_GPU) is 7"));
+  EXPECT_THAT(*ReadFile(log), HasSubstr("no GPU metrics"));
+}
+
+TEST_F(OnnxServing, AModelComputesItsFirstRowWhenItIsLoadedNotInTheFirstRequest) {
+  Start();
+  const auto model = app_->models().Find("scan", "1");
+  ASSERT_NE(model, nullptr);
+  EXPECT_NE(model->cost_ns, 1'000'000);  // measured, not supposed
+  EXPECT_EQ(model->statistics.inference_count, 0u);
 }
 
 TEST_F(OnnxServing, ARobotsSessionRefusesAModelThatATickDoesNotWaitFor) {

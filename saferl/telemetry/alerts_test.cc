@@ -108,7 +108,7 @@ TEST(Alerts, EachHasAFiringAndASilentCase) {
 
 TEST(Alerts, ReadMetricsThatExist) {
   const std::string text = ReadFile(kRules).value_or("");
-  const std::regex name(R"((?:^|[^:\w])(saferl_\w+))");
+  const std::regex name(R"((?:^|[^:\w])((?:saferl|nv)_\w+))");
   int found = 0;
   for (std::sregex_iterator it(text.begin(), text.end(), name), end; it != end; ++it) {
     std::string metric = (*it)[1];

@@ -122,6 +122,13 @@ constexpr MetricInfo kTable[] = {
     {"business", "saferl_recovery_duration_seconds", kHistogram, "",
      "Time from a failure until service is back"},
 
+    {"gpu", "nv_gpu_utilization", kGauge, "gpu_uuid",
+     "Share of time in which the GPU of inference.gpu was busy, 0 to 1"},
+    {"gpu", "nv_gpu_memory_total_bytes", kGauge, "gpu_uuid", "Memory of that GPU"},
+    {"gpu", "nv_gpu_memory_used_bytes", kGauge, "gpu_uuid",
+     "Memory of that GPU in use, by whatever program"},
+    {"gpu", "nv_gpu_power_usage", kGauge, "gpu_uuid", "Power that it draws, in watts"},
+
     {"traces", "saferl_trace_spans_exported_total", kCounter, "", "Spans the collector accepted"},
     {"traces", "saferl_trace_spans_dropped_total", kCounter, "reason",
      "Spans that were lost: queue, export"},

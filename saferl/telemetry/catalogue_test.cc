@@ -15,6 +15,7 @@
 #include "saferl/base/file.h"
 #include "saferl/base/text.h"
 #include "saferl/telemetry/decide_metrics.h"
+#include "saferl/telemetry/gpu_metrics.h"
 #include "saferl/telemetry/monitor_metrics.h"
 #include "saferl/telemetry/operations_metrics.h"
 
@@ -47,6 +48,7 @@ struct Everything {
   NotificationMetrics notified{metrics, "webhook"};
   Everything() {
     AddProcessMetrics(metrics, "1.2.3", "abc");
+    AddGpuMetrics(metrics, 0, SAFERL_BINARY_DIR "/libsaferl_fake_nvml.so");
     model.Loaded("00ff", "int8", 0.01);
     model.Requests(Arm::kCanary, Transport::kGrpc).Add(200);
     http.ForRoute("GET", "/v2/models/{model}").requests.Add(404);

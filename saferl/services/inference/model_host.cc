@@ -6,6 +6,7 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/hash.h"
 #include "saferl/base/json.h"
+#include "saferl/base/log.h"
 #include "saferl/base/text.h"
 #include "saferl/policy/package.h"
 
@@ -35,20 +36,56 @@ Status CheckName(std::string_view what, std::string_view text) {
 
 /// Of a model that has not computed yet: above what a connection's thread takes on itself.
 constexpr int64_t kUnknownCost_ns = 1'000'000;
+constexpr int kCostRuns = 3;                 // the first one finds nothing in the caches
+constexpr int64_t kLongRun_ns = 20'000'000;  // measured once
+constexpr int64_t kMaxMadeUp = 1 << 24;      // numbers of a row of zeros
 
-/// What one row takes, so that the first request is already judged by it.
-int64_t MeasureRow(const ServedModel& model) {
-  if (model.policy == nullptr) return kUnknownCost_ns;
+/// What one row of a package takes.
+int64_t MeasurePolicy(const ServedModel& model) {
   const std::vector<float> row(static_cast<size_t>(model.input.shape.back()), 0.0F);
   std::vector<float> action(static_cast<size_t>(model.output.shape.back()));
   policy::PolicyScratch scratch;
   int64_t best = INT64_MAX;
-  for (int i = 0; i < 3; ++i) {  // the first one finds nothing in the caches
+  for (int i = 0; i < kCostRuns; ++i) {
     const int64_t start = Nanos();
     (void)model.policy->Forward(row, action, &scratch);
     best = std::min(best, Nanos() - start);
   }
   return best;
+}
+
+/// What one row of an ONNX model takes. On a GPU its first one takes memory and loads kernels: that
+/// is done here, at load, so that no request waits for it. Fails when not even one row finds
+/// memory.
+StatusOr<int64_t> MeasureSession(const ServedModel& model) {
+  std::vector<int64_t> shape = model.input.shape;
+  if (HasRows(model.input)) shape[0] = 1;
+  int64_t numbers = 1;
+  for (const int64_t d : shape) {
+    if (d < 1 || d > kMaxMadeUp / numbers) return kUnknownCost_ns;  // no input to make up
+    numbers *= d;
+  }
+  const std::vector<float> row(static_cast<size_t>(numbers), 0.0F);
+  int64_t best = INT64_MAX;
+  for (int i = 0; i < kCostRuns && (i == 0 || best < kLongRun_ns); ++i) {
+    std::string output;
+    std::vector<int64_t> output_shape;
+    const int64_t start = Nanos();
+    Status status = model.session->Run(row, shape, &output, &output_shape);
+    if (absl::IsResourceExhausted(status)) return status;
+    if (!status.ok()) {
+      Log(LogLevel::kWarning, "an ONNX model does not compute a row of zeros",
+          {{"model", model.name}, {"version", model.version}, {"why", Cat(status.message())}});
+      return kUnknownCost_ns;
+    }
+    best = std::min(best, Nanos() - start);
+  }
+  return best;
+}
+
+/// What one row takes, so that the first request is already judged by it.
+StatusOr<int64_t> MeasureRow(const ServedModel& model) {
+  return model.policy == nullptr ? MeasureSession(model) : MeasurePolicy(model);
 }
 
 Status ReadPackage(std::string_view bytes, const std::string& source, ServedModel* model) {
@@ -108,6 +145,7 @@ StatusOr<std::shared_ptr<ServedModel>> ModelHost::MakeServed(const std::string& 
   const std::string source = Cat(name, " version ", version);
   SAFERL_RETURN_IF_ERROR(format == ModelFormat::kOnnx ? ReadOnnx(bytes, source, model.get())
                                                       : ReadPackage(bytes, source, model.get()));
+  SAFERL_ASSIGN_OR_RETURN(model->cost_ns, MeasureRow(*model));
   if (model->policy != nullptr) {
     model->drift = std::make_unique<policy::DriftDetector>(model->policy->spec(), drift_options_);
     model->requests = model->drift->AddStream();
@@ -116,7 +154,6 @@ StatusOr<std::shared_ptr<ServedModel>> ModelHost::MakeServed(const std::string& 
   model->metrics->Loaded(model->sha256, QuantOf(*model),
                          1e-9 * static_cast<double>(Nanos() - start));
   model->used_ns = Nanos();
-  model->cost_ns = MeasureRow(*model);
   return model;
 }
 
