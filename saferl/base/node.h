@@ -94,6 +94,8 @@ struct Node::Entry {
   Node value;
 };
 
+/// Letters to insert, remove or replace. Cost: the product of the lengths.
+int EditDistance(std::string_view a, std::string_view b);
 /// The candidate with the smallest edit distance, if it is near enough to be meant; else nullopt.
 std::optional<std::string> Nearest(std::string_view word,
                                    const std::vector<std::string>& candidates);

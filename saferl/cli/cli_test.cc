@@ -254,6 +254,32 @@ TEST_F(CliTest, AServicesDotEnvIsCheckedAsWhenItStarts) {
     EXPECT_NE(explained.find(name), std::string::npos) << name;
 }
 
+TEST_F(CliTest, AMisspeltVariableOfDotEnvIsWarnedOf) {
+  Write("service.yaml", "environment: development\n");
+  Write(".env", "DATABSE_PASSWORD=a-secret-of-mine\nCOMPOSE_PROJECT_NAME=x\n");
+  const std::string told = "DATABSE_PASSWORD is none of our variables";
+  const Result check = Saferl("config check service.yaml");
+  EXPECT_EQ(check.code, 0);
+  EXPECT_NE(check.err.find(told), std::string::npos) << check.err;
+  EXPECT_NE(check.err.find("did you mean DATABASE_PASSWORD?"), std::string::npos) << check.err;
+  EXPECT_NE(check.err.find("COMPOSE_PROJECT_NAME"), std::string::npos) << check.err;
+  EXPECT_EQ((check.err + check.out).find("a-secret-of-mine"), std::string::npos);
+  const Node json = Json("config check service.yaml");
+  ASSERT_EQ(json.Find("misspelt")->items().size(), 1U);
+  EXPECT_EQ(json.Find("misspelt")->items()[0].Find("nearest")->text(), "DATABASE_PASSWORD");
+  ASSERT_EQ(json.Find("not_ours")->items().size(), 1U);
+  EXPECT_EQ(json.Find("not_ours")->items()[0].text(), "COMPOSE_PROJECT_NAME");
+  // At start: the misspelling, not what is another program's. A host that is none ends it at once.
+  const Result up = Saferl("up --set api.host=nowhere --set data_dir=data");
+  EXPECT_NE(up.code, 0);
+  EXPECT_NE(up.err.find(told), std::string::npos) << up.err;
+  EXPECT_EQ(up.err.find("COMPOSE_PROJECT_NAME"), std::string::npos) << up.err;
+  Write(".env", "DATABASE_PASSWORD=a-secret-of-mine\n");
+  const Result good = Saferl("config check service.yaml");
+  EXPECT_EQ(good.err, "");
+  EXPECT_EQ(Json("config check service.yaml").Find("misspelt")->items().size(), 0U);
+}
+
 TEST_F(CliTest, TrainRefusesWhatItCannotDoBeforeItStarts) {
   ExpectRefused("train --out p --set iterationz=3", "did you mean 'iterations'?");
   ExpectRefused("train --out p --set iterations", "write field=value");

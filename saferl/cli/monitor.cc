@@ -12,6 +12,7 @@ namespace {
 
 StatusOr<ExitCode> RunMonitor(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(services::ServiceConfig config, ServiceConfigOf(args));
+  WarnOfMisspelt(config);
   if (args.has("--shm")) config.monitor.shm = args.text("--shm");
   if (args.has("--url")) config.monitor.url = args.text("--url");
   const Machine machine = DescribeMachine();

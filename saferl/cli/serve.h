@@ -15,6 +15,8 @@ ArgSpec SetArg();         ///< --set
 services::ConfigSources SourcesHere(const std::string& file);
 /// --config, then .env, then the environment, then --set.
 StatusOr<services::ServiceConfig> ServiceConfigOf(const Args& args);
+/// Warns of each variable of .env that looks like a misspelling of one of ours.
+void WarnOfMisspelt(const services::ServiceConfig& config);
 /// Blocks SIGTERM and SIGINT for this thread and all that it starts; for sigwait.
 sigset_t BlockSignals();
 

@@ -51,6 +51,20 @@ ArgSpec SetArg() {
           .repeated = true};
 }
 
+void WarnOfMisspelt(const services::ServiceConfig& config) {
+  constexpr int kMost = 20;
+  int count = 0;
+  for (const services::UnknownVariable& variable : config.unknown) {
+    if (variable.nearest.empty() || ++count > kMost) continue;
+    Log(LogLevel::kWarning,
+        Cat(kDotEnv, ": ", variable.name, " is none of our variables and changes nothing; did you ",
+            "mean ", variable.nearest, "?"),
+        {{"variable", variable.name}, {"nearest", variable.nearest}});
+  }
+  if (count > kMost)
+    Log(LogLevel::kWarning, Cat(kDotEnv, ": more misspelt variables"), {{"more", count - kMost}});
+}
+
 sigset_t BlockSignals() {
   sigset_t set;
   sigemptyset(&set);
@@ -65,6 +79,7 @@ namespace {
 StatusOr<ExitCode> RunUp(const Args& args, Console& console) {
   const int64_t start = Nanos();
   SAFERL_ASSIGN_OR_RETURN(const services::ServiceConfig config, ServiceConfigOf(args));
+  WarnOfMisspelt(config);
   std::vector<services::Service> which;
   for (const std::string& name : args.All("--service")) {
     SAFERL_ASSIGN_OR_RETURN(const services::Service service, services::ParseService(name));

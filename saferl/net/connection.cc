@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <cerrno>
 #include <optional>
 
 #include "saferl/base/log.h"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr size_t kBufferBytes = 8 << 10, kBodyBufferBytes = 64 << 10;
 constexpr uint64_t kDiscardBytes = 64 << 10;  // of a body that an error makes useless
-constexpr size_t kLingerBytes = 1 << 20;
+constexpr size_t kLingerStep = 1 << 20;
 constexpr int kUnsentBytes = 128 << 10;
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -143,13 +144,18 @@ Task<void> Client::Linger() {
   }
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
-  read_deadline_ns_ = After(kLinger_s);
-  if (in_.empty()) in_.resize(kBufferBytes);
-  for (size_t left = kLingerBytes; left > 0;) {
-    auto [error, n] = co_await socket_.async_read_some(asio::buffer(in_), kResult);
+  idle_since_ns_ = Nanos();  // a drain does not wait longer for it than for one between requests
+  const int64_t end_ns = After(server_.options.linger_s);
+  for (uint64_t left = server_.options.max_linger_bytes; left > 0;) {
+    read_deadline_ns_ = std::min(end_ns, After(kLinger_s));
+    auto [error] = co_await socket_.async_wait(Socket::wait_read, kResult);
     if (error) break;
-    left -= std::min(left, n);
+    // The kernel forgets them without a copy (tcp(7), MSG_TRUNC).
+    const ssize_t n = recv(socket_.native_handle(), nullptr, kLingerStep, MSG_TRUNC | MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break;
+    if (n > 0) left -= std::min(left, static_cast<uint64_t>(n));
   }
+  read_deadline_ns_ = kNever;
 }
 
 Task<bool> Client::IsHttp2() {

@@ -2,8 +2,9 @@
 // HttpClient: outgoing requests (S3, webhooks, traces). Bounded in time and size, no redirects, no
 // proxy unless asked, TLS verified. One object per thread or guarded by its user; keeps
 // connections. Errors: kInvalidArgument (URL), kUnavailable (connect, TLS, reset),
-// kDeadlineExceeded, kResourceExhausted (the answer is larger than max_body_bytes); any HTTP status
-// is an answer. RT: no. http and https only.
+// kDeadlineExceeded, kResourceExhausted (the answer is larger than max_body_bytes),
+// kFailedPrecondition (libcurl is not installed: it is loaded with the first request); any HTTP
+// status is an answer. RT: no. http and https only.
 
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   StatusOr<ClientResponse> Send(const ClientRequest& request);
+  /// Is libcurl here? Loads it, as the first Send does; for who must know before there is a
+  /// request. Error: kFailedPrecondition, naming the package.
+  static Status Available();
 
  private:
   struct Impl;

@@ -32,6 +32,10 @@ struct ServerOptions {
   double idle_timeout_s = 60;    ///< between requests; a WebSocket peer silent that long is dropped
   double request_timeout_s = 60;  ///< for a kPool handler; then 504
   double min_bytes_per_s = 16 << 10;
+  /// After an answer that ends the connection what the client still sends is thrown away, so that
+  /// it finds the answer: for this long, a second of silence and this many bytes at most.
+  double linger_s = 10;
+  uint64_t max_linger_bytes = 128 << 20;
   double drain_s = 10;
   double stream_ping_s = 15;  ///< WebSocket ping, comment line of an event stream
   size_t max_stream_queue_bytes = 1 << 20;

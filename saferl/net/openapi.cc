@@ -97,7 +97,8 @@ void Successes(const Route& route, JsonWriter* json) {
   }
 }
 
-void Responses(const Route& route, bool own_error_shape, JsonWriter* json) {
+/// `error_schema`: of errors that are not RFC 9457; else null.
+void Responses(const Route& route, const std::string* error_schema, JsonWriter* json) {
   static const std::vector<FieldSpec> kRetryAfter = {
       {.name = "Retry-After", .type = "integer", .doc = "seconds after which to ask again"}};
   json->Key("responses").BeginObject();
@@ -107,8 +108,8 @@ void Responses(const Route& route, bool own_error_shape, JsonWriter* json) {
     if (status == 429 || status == 503) AnswerHeaders(kRetryAfter, json);
     if (status == 304) {
       AnswerHeaders(route.answer_headers, json);
-    } else if (own_error_shape) {
-      Content(kJsonType, R"({"type":"object"})", json);
+    } else if (error_schema != nullptr) {
+      Content(kJsonType, *error_schema, json);
     } else {
       Content("application/problem+json", R"({"$ref":"#/components/schemas/Problem"})", json);
     }
@@ -128,7 +129,7 @@ void Body(const Route& route, JsonWriter* json) {
   json->EndObject().EndObject();
 }
 
-void Operation(const Route& route, bool own_error_shape, JsonWriter* json) {
+void Operation(const Route& route, const std::string* error_schema, JsonWriter* json) {
   json->BeginObject().Field("operationId", route.operation_id).Field("summary", route.summary);
   if (!route.tag.empty()) json->Key("tags").Value(std::vector<std::string>{route.tag});
   if (route.websocket) json->Field("x-websocket", true);
@@ -140,7 +141,7 @@ void Operation(const Route& route, bool own_error_shape, JsonWriter* json) {
   for (const FieldSpec& field : route.headers) Parameter(field, "header", json);
   json->EndArray();
   Body(route, json);
-  Responses(route, own_error_shape, json);
+  Responses(route, error_schema, json);
   json->EndObject();
 }
 
@@ -163,7 +164,7 @@ std::string OpenApi(const Router& router, std::string_view title, std::string_vi
     json.Key(pattern).BeginObject();
     for (const auto& [method, route] : methods) {
       json.Key(LowerName(method));
-      Operation(*route, router.HasErrorShape(pattern), &json);
+      Operation(*route, router.ErrorSchema(pattern), &json);
     }
     json.EndObject();
   }

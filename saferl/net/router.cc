@@ -119,28 +119,24 @@ void Router::Add(Route route) {
   slot = routes_.back().get();
 }
 
-void Router::SetErrorShape(std::string prefix, ErrorShape shape) {
-  shapes_.emplace_back(std::move(prefix), std::move(shape));
+void Router::SetErrorShape(std::string prefix, ErrorShape shape, std::string schema) {
+  shapes_.push_back({std::move(prefix), std::move(shape), std::move(schema)});
 }
 
-const Router::ErrorShape* Router::ShapeOf(std::string_view path) const {
-  const ErrorShape* best = nullptr;
-  size_t longest = 0;
-  for (const auto& [prefix, shape] : shapes_) {
-    const bool under =
-        path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-    if (under && prefix.size() >= longest) {
-      best = &shape;
-      longest = prefix.size();
-    }
+const Router::Shape* Router::ShapeOf(std::string_view path) const {
+  const Shape* best = nullptr;
+  for (const Shape& shape : shapes_) {
+    const size_t n = shape.prefix.size();
+    const bool under = path.starts_with(shape.prefix) && (path.size() == n || path[n] == '/');
+    if (under && (best == nullptr || n >= best->prefix.size())) best = &shape;
   }
   return best;
 }
 
 Response Router::Error(const Request& request, int status, std::string_view detail) const {
-  const ErrorShape* shape = ShapeOf(request.path);
-  Response response =
-      shape != nullptr ? (*shape)(request, status, detail) : Problem(request, status, "", detail);
+  const Shape* shape = ShapeOf(request.path);
+  Response response = shape != nullptr ? shape->make(request, status, detail)
+                                       : Problem(request, status, "", detail);
   if ((status == 429 || status == 503) && response.headers.Find("Retry-After") == nullptr) {
     response.headers.Add("Retry-After", "1");
   }

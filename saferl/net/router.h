@@ -82,10 +82,16 @@ class Router {
   void Add(Route route);
   /// Errors under a path prefix ("/v2", "/api/2.0/mlflow") take this shape instead of RFC 9457.
   using ErrorShape = std::function<Response(const Request&, int status, std::string_view detail)>;
-  void SetErrorShape(std::string prefix, ErrorShape shape);
+  /// `schema`: of their JSON, for the document.
+  void SetErrorShape(std::string prefix, ErrorShape shape,
+                     std::string schema = R"({"type":"object"})");
   /// In the shape of the longest prefix of request.path; RFC 9457 where none is set.
   Response Error(const Request& request, int status, std::string_view detail) const;
-  bool HasErrorShape(std::string_view path) const { return ShapeOf(path) != nullptr; }
+  /// Of the errors under a path; null: RFC 9457.
+  const std::string* ErrorSchema(std::string_view path) const {
+    const Shape* shape = ShapeOf(path);
+    return shape == nullptr ? nullptr : &shape->schema;
+  }
 
   struct Match {
     const Route* route = nullptr;
@@ -99,10 +105,15 @@ class Router {
 
  private:
   struct Node;
-  const ErrorShape* ShapeOf(std::string_view path) const;
+  struct Shape {
+    std::string prefix;
+    ErrorShape make;
+    std::string schema;
+  };
+  const Shape* ShapeOf(std::string_view path) const;
 
   std::vector<std::unique_ptr<Route>> routes_;
-  std::vector<std::pair<std::string, ErrorShape>> shapes_;
+  std::vector<Shape> shapes_;
   std::unique_ptr<Node> root_;
 };
 

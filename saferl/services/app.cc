@@ -331,10 +331,11 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
   return started;
 }
 
-void App::WatchAlerts() {
+Status App::WatchAlerts() {
   if (monitor_ == nullptr) {
     AlertOptions options = MonitorOptionsOf(config_).alerts;
     options.source = "saferl-services";
+    SAFERL_RETURN_IF_ERROR(Alerts::Check(options));
     own_alerts_ = std::make_unique<Alerts>(options, &metrics_);
   }
   const AlertsConfig& c = config_.alerts;
@@ -348,6 +349,7 @@ void App::WatchAlerts() {
   Alerts* alerts = monitor_ == nullptr ? own_alerts_.get() : &monitor_->monitor().alerts();
   alert_watch_ = std::make_unique<AlertWatch>(rules, &counts_, alerts, config_.data_dir);
   drift_watch_ = std::make_unique<DriftWatch>(&models_, &metrics_, alerts);
+  return absl::OkStatus();
 }
 
 StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,
@@ -400,7 +402,7 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
                                                      controller, config.rollouts.steer_s);
   }
-  app->WatchAlerts();
+  SAFERL_RETURN_IF_ERROR(app->WatchAlerts());
   app->ready_ = true;
   return app;
 }

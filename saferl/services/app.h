@@ -70,7 +70,7 @@ class App {
   RolloutRules Rules() const;
   Status StartMonitor();
   Status AddApiRoutes();
-  void WatchAlerts();
+  Status WatchAlerts();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
   StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,

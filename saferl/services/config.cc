@@ -413,6 +413,7 @@ StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources) {
   if (!sources.file.empty()) {
     SAFERL_ASSIGN_OR_RETURN(root, LoadYaml(sources.file));
   }
+  std::vector<UnknownVariable> unknown;
   if (!sources.dot_env.empty()) {
     SAFERL_ASSIGN_OR_RETURN(const std::string text, ReadFile(sources.dot_env, 1 << 20));
     SAFERL_ASSIGN_OR_RETURN(const auto lines, ParseDotEnv(text, sources.dot_env));
@@ -423,12 +424,16 @@ StatusOr<ServiceConfig> LoadServiceConfig(const ConfigSources& sources) {
       return std::nullopt;
     };
     SAFERL_RETURN_IF_ERROR(ApplyEnviron(of_file, Cat(sources.dot_env, ": "), &root));
+    std::vector<std::string> names;
+    for (const auto& [name, value] : lines) names.push_back(name);
+    unknown = UnknownVariables(names);
   }
   if (sources.environ) SAFERL_RETURN_IF_ERROR(ApplyEnviron(sources.environ, "", &root));
   for (const auto& [field, value] : sources.set)
     SAFERL_RETURN_IF_ERROR(SetField("--set", field, value, &root));
   SAFERL_ASSIGN_OR_RETURN(ServiceConfig config, config::Read<ServiceConfig>(root));
   AddOrigins(root, "", &config.origins);
+  config.unknown = std::move(unknown);
   return config;
 }
 

@@ -137,6 +137,12 @@ struct DeploymentConfig {
   static void Visit(V& v, DeploymentConfig& c);
 };
 
+/// A variable of .env that is none of ours.
+struct UnknownVariable {
+  std::string name;
+  std::string nearest;  ///< ours that was probably meant; empty: it is for another program
+};
+
 struct ServiceConfig {
   Environment environment = Environment::kDevelopment;
   std::string data_dir = "data/run";
@@ -156,6 +162,7 @@ struct ServiceConfig {
   /// Where values came from, by dotted field: "file:line", "$VARIABLE", ".env: $VARIABLE", "--set".
   /// What is not in it has its default.
   std::map<std::string, std::string> origins;
+  std::vector<UnknownVariable> unknown;  ///< in the order of .env
   template <class V>
   static void Visit(V& v, ServiceConfig& c);
   Status Check() const;
@@ -167,6 +174,10 @@ Environ ProcessEnviron();
 /// KEY=value lines as in an .env file: comments, `export`, quotes. Errors name the line.
 StatusOr<std::vector<std::pair<std::string, std::string>>> ParseDotEnv(std::string_view text,
                                                                        std::string_view name);
+
+/// Of these names those that nobody here reads. One that resembles a variable of ours, or begins as
+/// only ours do (SAFERL_, DATABASE_, ...), is taken for a misspelling of it.
+std::vector<UnknownVariable> UnknownVariables(const std::vector<std::string>& names);
 
 struct ConfigSources {
   std::string file;     ///< empty: defaults

@@ -173,6 +173,57 @@ TEST(DotEnv, ReadsWhatPeopleWrite) {
   EXPECT_THAT(ParseDotEnv("A=\"open\n", ".env").status().ToString(), HasSubstr("quote"));
 }
 
+std::string MeantBy(const std::string& name) {
+  const auto unknown = UnknownVariables({name});
+  return unknown.size() == 1 ? unknown[0].nearest : "known";
+}
+
+TEST(DotEnv, AMisspeltVariableIsToldWithTheOneThatWasMeant) {
+  // A letter less, more, other; two exchanged; small letters; another word of a family of ours.
+  EXPECT_EQ(MeantBy("DATABSE_HOST"), "DATABASE_HOST");
+  EXPECT_EQ(MeantBy("DATABASE_PASSWORDD"), "DATABASE_PASSWORD");
+  EXPECT_EQ(MeantBy("JWT_SECRET_KEI"), "JWT_SECRET_KEY");
+  EXPECT_EQ(MeantBy("ENCRYTPION_KEY"), "ENCRYPTION_KEY");
+  EXPECT_EQ(MeantBy("redis_password"), "REDIS_PASSWORD");
+  EXPECT_EQ(MeantBy("MTLS_ENABLE"), "MTLS_ENABLED");
+  EXPECT_EQ(MeantBy("AWS_REGIONS"), "AWS_REGION");
+  EXPECT_EQ(MeantBy("SAFERL_ENV"), "SAFERL_ENVIRONMENT");
+  EXPECT_EQ(MeantBy("DATABASE_HOSTNAME"), "DATABASE_HOST");
+  EXPECT_EQ(MeantBy("JWT_SECRET_KEY_FILES"), "JWT_SECRET_KEY_FILE");
+  for (const Variable& variable : Variables()) {
+    EXPECT_EQ(MeantBy(variable.name), "known");
+    EXPECT_EQ(MeantBy(Cat(variable.name, "_FILE")), "known");
+    // Every variable: without its last letter, and with two letters exchanged at its end.
+    std::string name = variable.name;
+    name.pop_back();
+    EXPECT_EQ(MeantBy(name), variable.name);
+    name = variable.name;
+    std::swap(name[name.size() - 1], name[name.size() - 2]);
+    EXPECT_EQ(MeantBy(name), variable.name);
+  }
+}
+
+TEST(DotEnv, VariablesOfOtherProgramsAreNotTakenForOurs) {
+  for (const char* name :
+       {"PATH", "HOME", "DEBUG", "LOG_LEVEL", "POSTGRES_PASSWORD", "COMPOSE_PROJECT_NAME",
+        "AWS_PROFILE", "AWS_SESSION_TOKEN", "OTEL_SERVICE_NAME", "GRAFANA_PORT", "CPU_LIMIT", "X"})
+    EXPECT_EQ(MeantBy(name), "") << name;
+  EXPECT_EQ(MeantBy(Cat("SAFERL_", std::string(100'000, 'A'))), "");
+}
+
+TEST(DotEnv, WhatIsUnknownStandsInTheConfigurationOnceAndWithoutValues) {
+  ConfigSources sources;
+  sources.dot_env = Temporary("u.env", "DATABASE_PORT=1\nDATABSE_HOST=a\nPATH=b\nDATABSE_HOST=c\n");
+  const auto config = LoadServiceConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->unknown.size(), 2U);
+  EXPECT_EQ(config->unknown[0].name, "DATABSE_HOST");
+  EXPECT_EQ(config->unknown[0].nearest, "DATABASE_HOST");
+  EXPECT_EQ(config->unknown[1].name, "PATH");
+  EXPECT_EQ(config->unknown[1].nearest, "");
+  EXPECT_TRUE(config->database.host.empty());
+}
+
 TEST(Size, UnitsAreDecimalOrBinary) {
   EXPECT_EQ(*ParseSize("2GB"), 2'000'000'000U);
   EXPECT_EQ(*ParseSize("512MiB"), 512U << 20);

@@ -1,6 +1,5 @@
 #include "saferl/storage/postgres_connection.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "saferl/base/text.h"
 #include "saferl/storage/adapters.h"
 #include "saferl/storage/postgres_values.h"
+#include "saferl/storage/pq_library.h"
 
 namespace saferl::storage {
 namespace {
@@ -23,10 +23,10 @@ constexpr int kOldestServer = 140000;
 constexpr const char* kBegin = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
 
 struct FreeConnection {
-  void operator()(PGconn* connection) const { PQfinish(connection); }
+  void operator()(PGconn* connection) const { Libpq().PQfinish(connection); }
 };
 struct FreeResult {
-  void operator()(PGresult* result) const { PQclear(result); }
+  void operator()(PGresult* result) const { Libpq().PQclear(result); }
 };
 using Handle = std::unique_ptr<PGconn, FreeConnection>;
 using Result = std::unique_ptr<PGresult, FreeResult>;
@@ -93,22 +93,24 @@ class Connection final : public PostgresConnection {
       : password_(options.password), limit_s_(options.statement_s), wait_s_(options.wait_s) {}
 
   Status Open(const std::string& url) {
+    SAFERL_RETURN_IF_ERROR(Libpq().status());
     const char* keys[] = {"dbname", "password", "client_encoding", "fallback_application_name",
                           nullptr};
     const char* values[] = {url.c_str(), password_.empty() ? nullptr : password_.c_str(), "UTF8",
                             "saferl", nullptr};
-    handle_.reset(PQconnectStartParams(keys, values, 1));
+    handle_.reset(Libpq().PQconnectStartParams(keys, values, 1));
     if (!handle_) return absl::ResourceExhaustedError("postgresql: no memory for a connection");
-    PQsetErrorVerbosity(handle_.get(), PQERRORS_VERBOSE);  // the only way to its SQLSTATE
+    Libpq().PQsetErrorVerbosity(handle_.get(), PQERRORS_VERBOSE);  // the only way to its SQLSTATE
     SAFERL_RETURN_IF_ERROR(FinishConnecting());
-    PQsetErrorVerbosity(handle_.get(), PQERRORS_DEFAULT);
-    PQsetNoticeProcessor(handle_.get(), [](void*, const char*) {}, nullptr);
-    if (PQserverVersion(handle_.get()) < kOldestServer) {
+    Libpq().PQsetErrorVerbosity(handle_.get(), PQERRORS_DEFAULT);
+    Libpq().PQsetNoticeProcessor(handle_.get(), [](void*, const char*) {}, nullptr);
+    if (Libpq().PQserverVersion(handle_.get()) < kOldestServer) {
       return absl::FailedPreconditionError(Cat("postgresql: the server is of version ",
-                                               PQserverVersion(handle_.get()) / 10000,
+                                               Libpq().PQserverVersion(handle_.get()) / 10000,
                                                "; use 14 or later"));
     }
-    if (PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1) {
+    if (Libpq().PQsetnonblocking(handle_.get(), 1) != 0 ||
+        Libpq().PQenterPipelineMode(handle_.get()) != 1) {
       return Lost("cannot enter pipeline mode");
     }
     return SetSession();
@@ -158,7 +160,7 @@ class Connection final : public PostgresConnection {
 
   void Rollback() override {
     begin_ = false;
-    if (broken_ || PQtransactionStatus(handle_.get()) == PQTRANS_IDLE) return;
+    if (broken_ || Libpq().PQtransactionStatus(handle_.get()) == PQTRANS_IDLE) return;
     std::vector<Rows> answers;
     if (!Start().ok() || !SendPlain("ROLLBACK").ok() || !Receive("ROLLBACK", &answers).ok()) {
       broken_ = true;
@@ -176,7 +178,7 @@ class Connection final : public PostgresConnection {
 
   bool Alive() override {
     // Nobody was asked anything: what can be read is a farewell or the end of the stream.
-    pollfd waiting{PQsocket(handle_.get()), POLLIN, 0};
+    pollfd waiting{Libpq().PQsocket(handle_.get()), POLLIN, 0};
     if (!broken_ && ::poll(&waiting, 1, 0) > 0) broken_ = true;
     return !broken_;
   }
@@ -187,16 +189,16 @@ class Connection final : public PostgresConnection {
   Status FinishConnecting() {
     deadline_ = Deadline::After(FromSeconds(wait_s_));
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-    while (PQstatus(handle_.get()) != CONNECTION_BAD) {
+    while (Libpq().PQstatus(handle_.get()) != CONNECTION_BAD) {
       if (next == PGRES_POLLING_OK) return absl::OkStatus();
       if (next == PGRES_POLLING_FAILED) break;
       if (!Wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT)) {
         return Lost(Cat("no answer to a connection for ", wait_s_, " s"));
       }
-      next = PQconnectPoll(handle_.get());
+      next = Libpq().PQconnectPoll(handle_.get());
     }
     broken_ = true;
-    std::string message = PQerrorMessage(handle_.get());
+    std::string message = Libpq().PQerrorMessage(handle_.get());
     message.resize(std::min(message.size(), message.find("\nLOCATION")));
     message = WithoutPassword(std::move(message), password_);
     const std::string_view state = StateIn(message);
@@ -241,7 +243,7 @@ class Connection final : public PostgresConnection {
     silent_ = 0;
     sent_ = 0;
     prepared_.clear();
-    if (stale_ && PQtransactionStatus(handle_.get()) == PQTRANS_IDLE) {
+    if (stale_ && Libpq().PQtransactionStatus(handle_.get()) == PQTRANS_IDLE) {
       stale_ = false;
       statements_.clear();
       SAFERL_RETURN_IF_ERROR(SendPlain("DEALLOCATE ALL"));
@@ -252,7 +254,8 @@ class Connection final : public PostgresConnection {
   }
 
   Status SendPlain(const char* sql) {
-    if (PQsendQueryParams(handle_.get(), sql, 0, nullptr, nullptr, nullptr, nullptr, 1) != 1) {
+    if (Libpq().PQsendQueryParams(handle_.get(), sql, 0, nullptr, nullptr, nullptr, nullptr, 1) !=
+        1) {
       return Lost("cannot send");
     }
     ++sent_;
@@ -271,16 +274,16 @@ class Connection final : public PostgresConnection {
         statements_.clear();
       }
       const std::string name = Cat("s", ++names_);
-      if (PQsendPrepare(handle_.get(), name.c_str(), std::string(sql).c_str(), arguments.count(),
-                        arguments.types.data()) != 1) {
+      if (Libpq().PQsendPrepare(handle_.get(), name.c_str(), std::string(sql).c_str(),
+                                arguments.count(), arguments.types.data()) != 1) {
         return Lost("cannot send");
       }
       prepared_.emplace_back(sent_++, key);
       found = statements_.emplace(std::move(key), name).first;
     }
-    if (PQsendQueryPrepared(handle_.get(), found->second.c_str(), arguments.count(),
-                            arguments.data.data(), arguments.lengths.data(),
-                            arguments.formats.data(), 1) != 1) {
+    if (Libpq().PQsendQueryPrepared(handle_.get(), found->second.c_str(), arguments.count(),
+                                    arguments.data.data(), arguments.lengths.data(),
+                                    arguments.formats.data(), 1) != 1) {
       return Lost("cannot send");
     }
     ++sent_;
@@ -290,7 +293,7 @@ class Connection final : public PostgresConnection {
   /// Flushes, then reads one answer for each that was sent, and the end of the pipeline. The first
   /// error counts; what the server skipped after it is read over.
   Status Receive(std::string_view sql, std::vector<Rows>* answers) {
-    if (PQpipelineSync(handle_.get()) != 1) return Lost("cannot send");
+    if (Libpq().PQpipelineSync(handle_.get()) != 1) return Lost("cannot send");
     SAFERL_RETURN_IF_ERROR(Flush());
     Status first_error;
     int failed_at = sent_;
@@ -309,7 +312,7 @@ class Connection final : public PostgresConnection {
     }
     Result end;
     SAFERL_RETURN_IF_ERROR(Next(&end));
-    if (!end || PQresultStatus(end.get()) != PGRES_PIPELINE_SYNC) {
+    if (!end || Libpq().PQresultStatus(end.get()) != PGRES_PIPELINE_SYNC) {
       return Lost("the server's answers are out of step");
     }
     for (const auto& [place, key] : prepared_) {
@@ -319,9 +322,9 @@ class Connection final : public PostgresConnection {
   }
 
   Status Read(std::string_view sql, PGresult* result, Rows* rows) {
-    switch (PQresultStatus(result)) {
+    switch (Libpq().PQresultStatus(result)) {
       case PGRES_COMMAND_OK: {
-        const char* count = PQcmdTuples(result);
+        const char* count = Libpq().PQcmdTuples(result);
         rows->changed = std::strtoll(count, nullptr, 10);
         return absl::OkStatus();
       }
@@ -337,23 +340,24 @@ class Connection final : public PostgresConnection {
   }
 
   static Status ReadRows(PGresult* result, Rows* rows) {
-    const std::string_view tag = PQcmdStatus(result);
-    if (!tag.starts_with("SELECT")) rows->changed = std::strtoll(PQcmdTuples(result), nullptr, 10);
-    const int columns = PQnfields(result);
-    for (int r = 0; r < PQntuples(result); ++r) {
+    const std::string_view tag = Libpq().PQcmdStatus(result);
+    if (!tag.starts_with("SELECT"))
+      rows->changed = std::strtoll(Libpq().PQcmdTuples(result), nullptr, 10);
+    const int columns = Libpq().PQnfields(result);
+    for (int r = 0; r < Libpq().PQntuples(result); ++r) {
       Row& row = rows->rows.emplace_back();
       row.reserve(static_cast<size_t>(columns));
       for (int c = 0; c < columns; ++c) {
-        if (PQgetisnull(result, r, c) != 0) {
+        if (Libpq().PQgetisnull(result, r, c) != 0) {
           row.emplace_back();
           continue;
         }
-        const std::string_view bytes(PQgetvalue(result, r, c),
-                                     static_cast<size_t>(PQgetlength(result, r, c)));
-        StatusOr<Value> value = PostgresValue(PQftype(result, c), bytes);
+        const std::string_view bytes(Libpq().PQgetvalue(result, r, c),
+                                     static_cast<size_t>(Libpq().PQgetlength(result, r, c)));
+        StatusOr<Value> value = PostgresValue(Libpq().PQftype(result, c), bytes);
         if (!value.ok()) {
           return {value.status().code(),
-                  Cat("column ", PQfname(result, c), ": ", value.status().message())};
+                  Cat("column ", Libpq().PQfname(result, c), ": ", value.status().message())};
         }
         row.push_back(*std::move(value));
       }
@@ -362,9 +366,9 @@ class Connection final : public PostgresConnection {
   }
 
   Status ErrorOf(std::string_view sql, PGresult* result) {
-    const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (state == nullptr) return Lost(PQresultErrorMessage(result));
+    const char* state = Libpq().PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char* primary = Libpq().PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (state == nullptr) return Lost(Libpq().PQresultErrorMessage(result));
     const std::string_view code = state;
     // The server ends the session after these.
     if (code.starts_with("57P") || code == "25P03") broken_ = true;
@@ -379,23 +383,23 @@ class Connection final : public PostgresConnection {
 
   Status Flush() {
     while (true) {
-      const int left = PQflush(handle_.get());
+      const int left = Libpq().PQflush(handle_.get());
       if (left == 0) return absl::OkStatus();
       if (left < 0) return Lost("cannot send");
       // Reading meanwhile: else both sides may wait for the other to take what it sent.
       if (!Wait(POLLIN | POLLOUT)) return TimedOut();
-      if (PQconsumeInput(handle_.get()) != 1) return Lost("the connection broke");
+      if (Libpq().PQconsumeInput(handle_.get()) != 1) return Lost("the connection broke");
     }
   }
 
   Status Next(Result* result) {
-    while (PQisBusy(handle_.get()) != 0) {
+    while (Libpq().PQisBusy(handle_.get()) != 0) {
       if (!Wait(POLLIN)) return TimedOut();
-      if (PQconsumeInput(handle_.get()) != 1) return Lost("the connection broke");
+      if (Libpq().PQconsumeInput(handle_.get()) != 1) return Lost("the connection broke");
     }
-    result->reset(PQgetResult(handle_.get()));
+    result->reset(Libpq().PQgetResult(handle_.get()));
     // Without an answer that a connection lost in between could still give.
-    if (!*result && PQstatus(handle_.get()) == CONNECTION_BAD) {
+    if (!*result && Libpq().PQstatus(handle_.get()) == CONNECTION_BAD) {
       return Lost("the connection broke");
     }
     if (!*result && ++silent_ > sent_ + 1) return Lost("the server's answers are out of step");
@@ -404,7 +408,7 @@ class Connection final : public PostgresConnection {
 
   bool Wait(int events) {
     while (true) {
-      pollfd waiting{PQsocket(handle_.get()), static_cast<short>(events), 0};
+      pollfd waiting{Libpq().PQsocket(handle_.get()), static_cast<short>(events), 0};
       const int64_t left_ms = deadline_.Left(Nanos()) / 1'000'000;
       if (left_ms <= 0) return false;
       const int ready = ::poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left_ms, 60'000)));
@@ -415,7 +419,8 @@ class Connection final : public PostgresConnection {
 
   Status Lost(std::string_view what) {
     broken_ = true;
-    std::string why = handle_ ? WithoutPassword(PQerrorMessage(handle_.get()), password_) : "";
+    std::string why =
+        handle_ ? WithoutPassword(Libpq().PQerrorMessage(handle_.get()), password_) : "";
     if (!why.empty()) why = Cat(": ", why);
     return absl::UnavailableError(Cat("postgresql: ", WithoutPassword(std::string(what), password_),
                                       why, "; it is tried again with the next call"));
@@ -449,11 +454,12 @@ class Connection final : public PostgresConnection {
 }  // namespace
 
 Status PostgresConnection::CheckUrl(const std::string& url) {
+  SAFERL_RETURN_IF_ERROR(Libpq().status());
   char* message = nullptr;
-  PQconninfoOption* parsed = PQconninfoParse(url.c_str(), &message);
+  PQconninfoOption* parsed = Libpq().PQconninfoParse(url.c_str(), &message);
   const bool valid = parsed != nullptr;
-  PQconninfoFree(parsed);
-  PQfreemem(message);
+  Libpq().PQconninfoFree(parsed);
+  Libpq().PQfreemem(message);
   if (valid) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "database: url: not a connection URI; use postgresql://user@host:port/name?key=value with "

@@ -99,6 +99,7 @@ StatusOr<std::unique_ptr<S3Client>> S3Client::Create(const ObjectsOptions& optio
                                    ? Cat("https://s3.", options.region, ".amazonaws.com")
                                    : options.endpoint;
   SAFERL_RETURN_IF_ERROR(ParseEndpoint(endpoint, &client->origin_, &client->host_));
+  SAFERL_RETURN_IF_ERROR(net::HttpClient::Available());
   return client;
 }
 

@@ -30,10 +30,14 @@ class Program {
   const std::string& folder() const { return folder_.path(); }
   std::string Path(const std::string& file) const { return Cat(folder(), "/", file); }
   const std::string& binary() const { return binary_; }
+  const std::string& environment() const { return environment_; }
+
+  /// What every later Run has in its environment besides: "NAME=value".
+  void SetEnvironment(std::string words) { environment_ = std::move(words); }
 
   ProgramResult Run(const std::string& words) const {
-    const std::string command =
-        Cat("cd '", folder(), "' && ", binary_, " ", words, " 2>'", Path(".stderr"), "'");
+    const std::string command = Cat("cd '", folder(), "' && ", environment_, " ", binary_, " ",
+                                    words, " 2>'", Path(".stderr"), "'");
     ProgramResult result;
     FILE* pipe = ::popen(command.c_str(), "r");
     if (pipe == nullptr) return result;
@@ -71,6 +75,7 @@ class Program {
   }
 
   const std::string binary_;
+  std::string environment_;
   storage::testing::TemporaryDirectory folder_;
 };
 

@@ -365,9 +365,10 @@ void AddOipRoutes(const OipOptions& options, Engine* engine, net::Router* router
     if (handler == &Oip::Unload) ListRepository(kUnloadSchema, &route);
     router->Add(std::move(route));
   };
-  router->SetErrorShape("/v2", [](const Request&, int status, std::string_view detail) {
-    return Error(status, detail);
-  });
+  router->SetErrorShape(
+      "/v2",
+      [](const Request&, int status, std::string_view detail) { return Error(status, detail); },
+      R"({"type":"object","required":["error"],"properties":{"error":{"type":"string"}}})");
   using net::Run;
   add(Method::kGet, "/v2", "oipServer", "Server metadata", &Oip::Server, Run::kInline);
   add(Method::kGet, "/v2/health/live", "oipLive", "Is the server alive", &Oip::Live, Run::kInline);

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "saferl/base/text.h"
+#include "saferl/services/mlflow/answers.h"
 #include "saferl/storage/objects.h"
 
 namespace saferl::services::mlflow {
@@ -66,24 +67,10 @@ int HttpCode(absl::StatusCode code) {
 }
 
 net::Response Error(int http_status, std::string_view code, std::string_view message) {
-  net::Response response = net::Response::Json(JsonWriter()
-                                                   .BeginObject()
-                                                   .Field("error_code", code)
-                                                   .Field("message", message)
-                                                   .EndObject()
-                                                   .Take(),
-                                               http_status);
+  net::Response response =
+      net::Response::Json(ErrorBody(std::string(code), std::string(message)), http_status);
   if (http_status == 429 || http_status == 503) response.headers.Set("Retry-After", "1");
   return response;
-}
-
-int64_t Millis(int64_t ns) { return ns / 1'000'000; }
-
-void WriteTags(const std::vector<registry::Tag>& tags, JsonWriter* w) {
-  w->Key("tags").BeginArray();
-  for (const registry::Tag& tag : tags)
-    w->BeginObject().Field("key", tag.key).Field("value", tag.value).EndObject();
-  w->EndArray();
 }
 
 }  // namespace
@@ -205,32 +192,6 @@ StatusOr<Source> ParseSource(const std::string& text) {
                            "' is not taken: this registry opens no path and fetches no URL. Push "
                            "the package (saferl registry push), then give sha256:DIGEST or "
                            "models:/NAME/VERSION"));
-}
-
-void Write(const registry::Version& v, JsonWriter* w) {
-  w->BeginObject().Field("name", v.model).Field("version", Cat(v.number));
-  w->Field("creation_timestamp", Millis(v.created_ns));
-  w->Field("last_updated_timestamp", Millis(v.updated_ns)).Field("user_id", v.author);
-  w->Field("current_stage", v.stage).Field("description", v.description);
-  w->Field("source", Cat("sha256:", v.digest)).Field("run_id", v.run_id);
-  w->Field("run_link", v.run_link).Field("status", v.quarantined ? "FAILED_REGISTRATION" : "READY");
-  if (v.quarantined) w->Field("status_message", Cat("quarantined: ", v.quarantine_reason));
-  WriteTags(v.tags, w);
-  w->Field("aliases", v.aliases).EndObject();
-}
-
-void Write(const registry::Model& m, const std::vector<registry::Version>& latest, JsonWriter* w) {
-  w->BeginObject().Field("name", m.name).Field("creation_timestamp", Millis(m.created_ns));
-  w->Field("last_updated_timestamp", Millis(m.updated_ns)).Field("description", m.description);
-  w->Key("latest_versions").BeginArray();
-  for (const registry::Version& v : latest) Write(v, w);
-  w->EndArray();
-  WriteTags(m.tags, w);
-  w->Key("aliases").BeginArray();
-  for (const registry::Alias& alias : m.aliases) {
-    w->BeginObject().Field("alias", alias.alias).Field("version", Cat(alias.number)).EndObject();
-  }
-  w->EndArray().EndObject();
 }
 
 net::Response Error(const Status& status) {

@@ -1,5 +1,6 @@
 #pragma once
-// MLflow's requests and answers as JSON. Errors name the field, as kInvalidArgument. RT: no.
+// MLflow's requests as JSON, and its errors (answers.h: what it answers when all is well). Errors
+// name the field, as kInvalidArgument. RT: no.
 
 #include <string>
 #include <string_view>
@@ -41,10 +42,6 @@ struct Source {
   std::string digest, model, ref;
 };
 StatusOr<Source> ParseSource(const std::string& source);
-
-void Write(const registry::Version& version, JsonWriter* w);
-void Write(const registry::Model& model, const std::vector<registry::Version>& latest,
-           JsonWriter* w);
 
 /// {"error_code":...,"message":...} with MLflow's status for it.
 net::Response Error(const Status& status);

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <map>
+#include <set>
 
 #include "saferl/base/file.h"
 #include "saferl/base/hash.h"
@@ -13,6 +14,7 @@
 #include "saferl/net/http_client.h"
 #include "saferl/net/http_server.h"
 #include "saferl/registry/testing/packages.h"
+#include "saferl/services/mlflow/answers.h"
 #include "saferl/services/mlflow/filter.h"
 #include "saferl/services/mlflow/routes.h"
 #include "saferl/services/testing/backends.h"
@@ -50,6 +52,38 @@ class MlflowTest : public ::testing::TestWithParam<const char*> {
     auto response = client_.Send(request);
     EXPECT_TRUE(response.ok()) << path << response.status();
     return response.ok() ? *std::move(response) : net::ClientResponse{};
+  }
+
+  /// Something good for each field of a route: as a query, or as a body.
+  std::string ValuesOf(const net::Route& route) const {
+    const std::map<std::string, std::string> values = {
+        {"name", R"("arm")"},
+        {"version", R"("2")"},
+        {"alias", R"("best")"},
+        {"key", R"("site")"},
+        {"stage", R"("Staging")"},
+        {"archive_existing_versions", "false"},
+        {"source", Cat("\"sha256:", digests_[0], "\"")},
+        {"max_results", "2"}};
+    if (route.operation_id.starts_with("mlflowCreateModel"))
+      return Cat(R"({"name":")", route.operation_id, R"(","tags":[{"key":"k","value":"v"}]})");
+    if (route.operation_id.starts_with("mlflowRenameModel"))
+      return Cat(R"({"name":"mlflowCreateModel)", route.operation_id.substr(17),
+                 R"(","new_name":"renamed)", route.operation_id.substr(17), R"("})");
+    std::string query = "?", body;
+    for (const net::FieldSpec& field : route.query) {
+      if (!values.contains(field.name)) continue;
+      std::string value = values.at(field.name);
+      std::erase(value, '"');
+      query += Cat(field.name, "=", value, "&");
+    }
+    if (route.method == net::Method::kGet) return query;
+    const Node schema = ParseJson(route.request_schema, "schema").value();
+    for (const auto& entry : schema.Find("properties")->entries()) {
+      if (!values.contains(entry.key)) continue;
+      body += Cat(body.empty() ? "" : ",", "\"", entry.key, "\":", values.at(entry.key));
+    }
+    return Cat("{", body, "}");
   }
 
   const Backends stores_{GetParam()};
@@ -173,6 +207,100 @@ TEST_P(MlflowTest, RequiredFieldsOfTheDocumentAreThoseOfTheHandlers) {
     }
   }
   EXPECT_EQ(checked, 2 * 39) << "both prefixes";
+}
+
+/// What is wrong with `value` by `schema`; empty: nothing. Reads what our schemas use; a name that
+/// the schema does not list is wrong too, so that none is forgotten in the document.
+std::string Mismatch(const Node& schema, const Node& value, const std::string& at) {
+  const std::string type = schema.Find("type")->text();
+  if (type == "string") return value.is_scalar() && value.quoted() ? "" : at + " is no string";
+  if (type == "integer")
+    return value.is_scalar() && !value.quoted() && value.AsInt64().ok() ? ""
+                                                                        : at + " is no integer";
+  if (type == "array") {
+    if (!value.is_list()) return at + " is no array";
+    for (const Node& item : value.items()) {
+      const std::string wrong = Mismatch(*schema.Find("items"), item, at + "[]");
+      if (!wrong.empty()) return wrong;
+    }
+    return "";
+  }
+  if (type != "object" || !value.is_map()) return at + " is no object";
+  if (const Node* required = schema.Find("required")) {
+    for (const Node& name : required->items())
+      if (value.Find(name.text()) == nullptr) return Cat(at, " lacks ", name.text());
+  }
+  for (const auto& entry : value.entries()) {
+    const Node* properties = schema.Find("properties");
+    const Node* property = properties == nullptr ? nullptr : properties->Find(entry.key);
+    if (property == nullptr) return Cat(at, ".", entry.key, " is not in the schema");
+    const std::string wrong = Mismatch(*property, entry.value, Cat(at, ".", entry.key));
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+/// Every route is asked for something that is there, and for nothing: both answers are as the
+/// document says, field by field.
+TEST_P(MlflowTest, EveryAnswerIsAsItsSchemaSays) {
+  ASSERT_TRUE(store_->SetTag("arm", 0, {"site", "zurich"}, "ann").ok());
+  ASSERT_TRUE(store_->SetTag("arm", 2, {"good", "yes"}, "ann").ok());
+  ASSERT_TRUE(store_->SetAlias("arm", "best", 2, "ann").ok());
+  ASSERT_TRUE(store_->Quarantine(digests_[2], "it drifts", "ann").ok());
+  const Node error = ParseJson(*router_.ErrorSchema("/api/2.0/mlflow/x"), "schema").value();
+  std::set<std::string> seen;
+  const auto ask = [&](const net::Route& route) {
+    SCOPED_TRACE(route.pattern);
+    const auto answer = route.method == net::Method::kGet
+                            ? Call(route.method, route.pattern + ValuesOf(route))
+                            : Call(route.method, route.pattern, ValuesOf(route));
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    const auto schema = ParseJson(route.response_schema, "schema");
+    const auto json = ParseJson(answer.body, "answer");
+    ASSERT_TRUE(schema.ok() && json.ok()) << schema.status() << json.status();
+    EXPECT_EQ(Mismatch(*schema, *json, "$"), "") << answer.body;
+    seen.insert(answer.body.substr(0, answer.body.find(':')));
+    if (answer.body.find("status_message") != std::string::npos) seen.insert("quarantined");
+    const auto wrong = Call(route.method, route.pattern + "?name=..", "[]");
+    const auto why = ParseJson(wrong.body, "answer");
+    ASSERT_TRUE(why.ok()) << wrong.body;
+    if (wrong.status >= 400) {
+      EXPECT_EQ(Mismatch(error, *why, "$"), "") << wrong.body;
+      seen.insert("refused");
+    }
+  };
+  for (const bool get : {true, false}) {  // what is there is read before it is changed
+    for (const auto& route : router_.routes()) {
+      const bool hides = route->pattern.ends_with("s/delete");
+      if (get == (route->method == net::Method::kGet) && !hides) ask(*route);
+    }
+  }
+  EXPECT_THAT(seen, ::testing::IsSupersetOf({"{\"registered_model\"", "{\"registered_models\"",
+                                             "{\"model_version\"", "{\"model_versions\"",
+                                             "{\"artifact_uri\"", "{}", "quarantined", "refused"}));
+}
+
+/// Teeth: a field less, of another type, and one that is not listed are each found.
+TEST(Schema, MismatchesAreFound) {
+  const auto schema = ParseJson(SchemaOf(Answer::kVersion), "schema").value();
+  registry::Version version;
+  version.tags = {{"k", "v"}};
+  JsonWriter w;
+  Write(version, &w);
+  const std::string good = Cat(R"({"model_version":)", w.Take(), "}");
+  const auto mismatch = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    if (at != std::string::npos) text.replace(at, from.size(), to);
+    return Mismatch(schema, ParseJson(text, "answer").value(), "$");
+  };
+  EXPECT_EQ(mismatch("{", "{"), "");
+  EXPECT_EQ(mismatch("model_version", "version"), "$ lacks model_version");
+  EXPECT_THAT(mismatch(R"("user_id":"",)", ""), HasSubstr("lacks user_id"));
+  EXPECT_THAT(mismatch(R"("version":"0")", R"("version":0)"), HasSubstr("version is no string"));
+  EXPECT_THAT(mismatch(R"("run_id")", R"("x":1,"run_id")"), HasSubstr("x is not in the schema"));
+  EXPECT_THAT(mismatch(R"("value":"v")", R"("value":1)"), HasSubstr("tags[].value is no string"));
 }
 
 TEST(Filter, IsReadAsMlflowWritesIt) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "saferl/base/text.h"
+#include "saferl/services/mlflow/answers.h"
 #include "saferl/services/mlflow/filter.h"
 #include "saferl/services/mlflow/message.h"
 
@@ -279,7 +280,7 @@ struct Entry {
   const char *path, *id, *summary;
   StatusOr<std::string> (Mlflow::*handler)(const Arguments&);
   Fields fields;
-  const char* answer;  ///< the schema of a success
+  Answer answer;
 };
 
 constexpr Field kName{"name", Kind::kText, true, "the model's name"};
@@ -296,55 +297,43 @@ constexpr Fields kSearch{
      {"max_results", Kind::kNumber, false, "1 to 200000"},
      {"page_token", Kind::kText, false, "next_page_token of the page before"}}};
 
-constexpr const char* kModelAnswer =
-    R"({"type":"object","required":["registered_model"],"properties":{"registered_model":{"type":"object"}}})";
-constexpr const char* kVersionAnswer =
-    R"({"type":"object","required":["model_version"],"properties":{"model_version":{"type":"object"}}})";
-constexpr const char* kModelsAnswer =
-    R"({"type":"object","properties":{"registered_models":{"type":"array","items":{"type":"object"}},"next_page_token":{"type":"string"}}})";
-constexpr const char* kVersionsAnswer =
-    R"({"type":"object","properties":{"model_versions":{"type":"array","items":{"type":"object"}},"next_page_token":{"type":"string"}}})";
-constexpr const char* kUriAnswer =
-    R"({"type":"object","required":["artifact_uri"],"properties":{"artifact_uri":{"type":"string"}}})";
-constexpr const char* kNothing = R"({"type":"object","maxProperties":0})";
-
 /// As a call, since a table of calls is short on the page.
 constexpr Entry Of(Method method, const char* path, const char* id, const char* summary,
                    StatusOr<std::string> (Mlflow::*handler)(const Arguments&), const Fields& fields,
-                   const char* answer) {
+                   Answer answer) {
   return {method, path, id, summary, handler, fields, answer};
 }
 
 constexpr Entry kEntries[] = {
     Of(Method::kPost, "registered-models/create", "CreateModel", "Make a model",
-       &Mlflow::CreateModel, {{kName, kDescription, kTags}}, kModelAnswer),
+       &Mlflow::CreateModel, {{kName, kDescription, kTags}}, Answer::kModel),
     Of(Method::kPost, "registered-models/rename", "RenameModel", "Rename a model",
        &Mlflow::RenameModel, {{kName, {"new_name", Kind::kText, true, "its name from now on"}}},
-       kModelAnswer),
+       Answer::kModel),
     Of(Method::kPatch, "registered-models/update", "UpdateModel", "Describe a model",
-       &Mlflow::UpdateModel, {{kName, kDescription}}, kModelAnswer),
+       &Mlflow::UpdateModel, {{kName, kDescription}}, Answer::kModel),
     Of(Method::kDelete, "registered-models/delete", "DeleteModel", "Hide a model and its versions",
-       &Mlflow::DeleteModel, {{kName}}, kNothing),
+       &Mlflow::DeleteModel, {{kName}}, Answer::kNothing),
     Of(Method::kGet, "registered-models/get", "GetModel", "One model", &Mlflow::GetModel, {{kName}},
-       kModelAnswer),
+       Answer::kModel),
     Of(Method::kGet, "registered-models/search", "SearchModels", "Find models",
-       &Mlflow::SearchModels, kSearch, kModelsAnswer),
+       &Mlflow::SearchModels, kSearch, Answer::kModels),
     Of(Method::kPost, "registered-models/get-latest-versions", "LatestVersionsByPost",
        "The newest version of each stage", &Mlflow::LatestVersions, {{kName, kStages}},
-       kVersionsAnswer),
+       Answer::kVersions),
     Of(Method::kGet, "registered-models/get-latest-versions", "LatestVersions",
        "The newest version of each stage", &Mlflow::LatestVersions, {{kName, kStages}},
-       kVersionsAnswer),
+       Answer::kVersions),
     Of(Method::kPost, "registered-models/set-tag", "SetModelTag", "Tag a model",
-       &Mlflow::SetModelTag, {{kName, kKey, kValue}}, kNothing),
+       &Mlflow::SetModelTag, {{kName, kKey, kValue}}, Answer::kNothing),
     Of(Method::kDelete, "registered-models/delete-tag", "DeleteModelTag", "Remove a model's tag",
-       &Mlflow::DeleteModelTag, {{kName, kKey}}, kNothing),
+       &Mlflow::DeleteModelTag, {{kName, kKey}}, Answer::kNothing),
     Of(Method::kPost, "registered-models/alias", "SetAlias", "Name a version", &Mlflow::SetAlias,
-       {{kName, kAlias, kVersion}}, kNothing),
+       {{kName, kAlias, kVersion}}, Answer::kNothing),
     Of(Method::kDelete, "registered-models/alias", "DeleteAlias", "Remove a name",
-       &Mlflow::DeleteAlias, {{kName, kAlias}}, kNothing),
+       &Mlflow::DeleteAlias, {{kName, kAlias}}, Answer::kNothing),
     Of(Method::kGet, "registered-models/alias", "GetByAlias", "The version of a name",
-       &Mlflow::GetByAlias, {{kName, kAlias}}, kVersionAnswer),
+       &Mlflow::GetByAlias, {{kName, kAlias}}, Answer::kVersion),
     Of(Method::kPost, "model-versions/create", "CreateVersion", "Make a version of pushed bytes",
        &Mlflow::CreateVersion,
        {{kName,
@@ -353,28 +342,28 @@ constexpr Entry kEntries[] = {
          {"run_id", Kind::kText, false, "the run that made it"},
          {"run_link", Kind::kText, false, "where to see that run"},
          kTags}},
-       kVersionAnswer),
+       Answer::kVersion),
     Of(Method::kPatch, "model-versions/update", "UpdateVersion", "Describe a version",
-       &Mlflow::UpdateVersion, {{kName, kVersion, kDescription}}, kVersionAnswer),
+       &Mlflow::UpdateVersion, {{kName, kVersion, kDescription}}, Answer::kVersion),
     Of(Method::kPost, "model-versions/transition-stage", "TransitionStage", "Move to a stage",
        &Mlflow::TransitionStage,
        {{kName,
          kVersion,
          {"stage", Kind::kText, true, "None, Staging, Production or Archived"},
          {"archive_existing_versions", Kind::kTruth, true, "archive what was in it"}}},
-       kVersionAnswer),
+       Answer::kVersion),
     Of(Method::kDelete, "model-versions/delete", "DeleteVersion", "Hide a version",
-       &Mlflow::DeleteVersion, {{kName, kVersion}}, kNothing),
+       &Mlflow::DeleteVersion, {{kName, kVersion}}, Answer::kNothing),
     Of(Method::kGet, "model-versions/get", "GetVersion", "One version", &Mlflow::GetVersion,
-       {{kName, kVersion}}, kVersionAnswer),
+       {{kName, kVersion}}, Answer::kVersion),
     Of(Method::kGet, "model-versions/search", "SearchVersions", "Find versions",
-       &Mlflow::SearchVersions, kSearch, kVersionsAnswer),
+       &Mlflow::SearchVersions, kSearch, Answer::kVersions),
     Of(Method::kGet, "model-versions/get-download-uri", "DownloadUri", "The digest of the bytes",
-       &Mlflow::DownloadUri, {{kName, kVersion}}, kUriAnswer),
+       &Mlflow::DownloadUri, {{kName, kVersion}}, Answer::kUri),
     Of(Method::kPost, "model-versions/set-tag", "SetVersionTag", "Tag a version",
-       &Mlflow::SetVersionTag, {{kName, kVersion, kKey, kValue}}, kNothing),
+       &Mlflow::SetVersionTag, {{kName, kVersion, kKey, kValue}}, Answer::kNothing),
     Of(Method::kDelete, "model-versions/delete-tag", "DeleteVersionTag", "Remove a version's tag",
-       &Mlflow::DeleteVersionTag, {{kName, kVersion, kKey}}, kNothing),
+       &Mlflow::DeleteVersionTag, {{kName, kVersion, kKey}}, Answer::kNothing),
 };
 
 /// What one entry is under one prefix.
@@ -386,7 +375,7 @@ net::Route RouteOf(const Entry& entry, const std::string& prefix) {
   route.summary = entry.summary;
   route.tag = "MLflow model registry";
   route.run = net::Run::kPool;
-  route.response_schema = entry.answer;
+  route.response_schema = SchemaOf(entry.answer);
   route.errors = {404, 409};
   if (entry.method == Method::kGet) {
     route.query = QueryFields(entry.fields);
@@ -401,9 +390,10 @@ net::Route RouteOf(const Entry& entry, const std::string& prefix) {
 void AddRoutes(Store* store, net::Router* router) {
   const auto mlflow = std::make_shared<Mlflow>(store);
   for (const std::string prefix : {"/api/2.0/mlflow", "/ajax-api/2.0/mlflow"}) {
-    router->SetErrorShape(prefix, [](const Request&, int status, std::string_view detail) {
-      return Error(status, detail);
-    });
+    router->SetErrorShape(
+        prefix,
+        [](const Request&, int status, std::string_view detail) { return Error(status, detail); },
+        ErrorSchema());
     for (const Entry& entry : kEntries) {
       net::Route route = RouteOf(entry, prefix);
       route.handler = [mlflow, &entry](const Request& request) {

@@ -240,6 +240,11 @@ class Alerts::Channel {
   std::thread thread_;
 };
 
+Status Alerts::Check(const AlertOptions& options) {
+  if (options.webhook_url.empty() && options.alertmanager_url.empty()) return absl::OkStatus();
+  return net::HttpClient::Available();
+}
+
 Alerts::Alerts(const AlertOptions& options, telemetry::Metrics* metrics) : options_(options) {
   for (const bool webhook : {true, false}) {
     if ((webhook ? options.webhook_url : options.alertmanager_url).empty()) continue;

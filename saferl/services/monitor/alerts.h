@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "saferl/base/status.h"
 #include "saferl/telemetry/catalogue.h"
 #include "saferl/telemetry/monitor_metrics.h"
 
@@ -62,6 +63,8 @@ struct AlertOptions {
 
 class Alerts {
  public:
+  /// Can what these options ask for be sent from here? kFailedPrecondition: not without libcurl.
+  static Status Check(const AlertOptions& options);
   Alerts(const AlertOptions& options, telemetry::Metrics* metrics);
   ~Alerts();  ///< what waits is tried once more, within the time-out
   Alerts(const Alerts&) = delete;

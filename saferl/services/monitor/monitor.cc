@@ -42,6 +42,7 @@ StatusOr<std::unique_ptr<Monitor>> Monitor::Start(const MonitorOptions& options,
   if (!options.shm.empty() && !options.remote.url.empty())
     return absl::InvalidArgumentError(
         "monitor.shm and monitor.url: a monitor watches one robot; set one of them off");
+  SAFERL_RETURN_IF_ERROR(Alerts::Check(options.alerts));
   std::unique_ptr<Monitor> monitor(new Monitor(options, metrics));
   if (!options.robot.empty()) {  // a wrong file shows now, not when the robot comes
     SAFERL_ASSIGN_OR_RETURN(monitor->judge_, Judge::Create(options.robot, options.judge));
