@@ -329,7 +329,8 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
                      info.id,
                      info.model,
                      info.served_version};
-    if (seat != nullptr) seat->Count(NumberOf(session->served_.get()), decided->decision);
+    if (seat != nullptr)
+      seat->Count(NumberOf(session->served_.get()), session->model_, decided->decision);
     if (on_decision) on_decision(*decided);
     return decided;
   }
