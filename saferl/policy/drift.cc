@@ -20,7 +20,7 @@ constexpr float kNoClip = 1e12F;      // whose square is a float still
 // sums of floats can tell.
 constexpr double kLeastOfMean = 1e-3, kLeastAnything = 1e-6;
 // Shares of the error rate: most of it to the shift, and to the later of the looks.
-constexpr double kShiftShare = 0.8, kSpreadShare = 0.1, kStuckShare = 0.1;
+constexpr double kShiftShare = 0.7, kSpreadShare = 0.1, kStuckShare = 0.1, kStreamShare = 0.1;
 
 std::vector<std::string> NamesOf(const std::vector<Field>& fields) {
   std::vector<std::string> names;
@@ -245,8 +245,8 @@ size_t DriftDetector::Gather(size_t feature, Chosen chosen) {
 void DriftDetector::Test(const Group& group, size_t feature, Chosen chosen, DriftFinding* finding) {
   finding->feature = names_[feature];
   const size_t blocks = Gather(feature, chosen);
-  const size_t least =
-      chosen.owner < 0 ? static_cast<size_t>(options_.least_blocks) : kLeastOfStream;
+  const size_t least = chosen.owner < 0 || chosen.fault ? static_cast<size_t>(options_.least_blocks)
+                                                        : kLeastOfStream;
   if (2 * blocks < least) return;
   const std::span means(means_.data(), blocks), squares(squares_.data(), blocks);
   const std::span links(links_.data(), blocks);
@@ -265,14 +265,28 @@ void DriftDetector::Test(const Group& group, size_t feature, Chosen chosen, Drif
   const double own = std::max({mean.variance / (unit * unit), spread * spread / samples,
                                1 - spread * spread / (kNarrow * kNarrow)});
   const double error = std::sqrt(own + reference.variance / (unit * unit));
-  const double shift_p = ShiftPValue(finding->shift / error, options_.least_shift / error,
-                                     std::min(mean.dof, reference.dof));
+  const double shift_p =
+      ShiftPValue(finding->shift / error,
+                  (chosen.fault ? options_.least_stream_shift : options_.least_shift) / error,
+                  std::min(mean.dof, reference.dof));
   const double most = options_.most_spread * unit;
   const double above = (square.mean - most * most) / std::sqrt(square.variance);
-  const double spread_p = StudentUpperTail(above, square.dof);
+  const double spread_p = chosen.fault ? 1 : StudentUpperTail(above, square.dof);
   const double stuck_p = group.learned ? 1 : StuckPValue(feature, chosen);
   finding->p =
       std::min({1.0, shift_p / kShiftShare, spread_p / kSpreadShare, stuck_p / kStuckShare});
+}
+
+/// Of "no stream is at fault by itself".
+double DriftDetector::FaultPValue(const Group& group, size_t feature) {
+  if (owners_.size() < 2) return 1;
+  double least = 1;
+  for (int owner = 0; owner < static_cast<int>(owners_.size()); ++owner) {
+    DriftFinding own;
+    Test(group, feature, {.owner = owner, .fault = true}, &own);
+    least = std::min(least, own.p);
+  }
+  return std::min(1.0, least * static_cast<double>(owners_.size()) / kStreamShare);
 }
 
 /// The stream whose blocks differ most, and what is left without it.
@@ -293,6 +307,7 @@ void DriftDetector::NameStream(const Group& group, size_t feature, DriftFinding*
   DriftFinding others;
   Test(group, feature, {.owner = most, .others = true}, &others);
   finding->stream = owners_[static_cast<size_t>(most)];
+  finding->stream_shift = best.shift;
   finding->stream_p = std::min(1.0, best.p * static_cast<double>(owners_.size()));
   finding->others_p = others.p;
 }
@@ -320,7 +335,7 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
   std::vector<double> p;
   for (size_t i = 0; i < findings.size(); ++i) {
     Test(group, group.begin + i, {}, &findings[i]);
-    p.push_back(findings[i].p);
+    p.push_back(std::min(findings[i].p, FaultPValue(group, group.begin + i)));
   }
   BenjaminiHochberg(p);
   // Of the error rate 1/2 to the look at the whole window, 1/4 to those at its halves, ...

@@ -17,9 +17,11 @@
 // What was learned is taken out with Learned() and given back with Restore() (drift_reference.h).
 // A stream sums its samples to blocks; `blocks` of them from all streams are a window, which is
 // looked at as a whole, in halves, quarters and so on down to `least_blocks`, each part as soon as
-// it is there. Per feature three tests:
+// it is there. Per feature four tests:
 //   shift   |mean - reference| is no more than least_shift deviations
 //   spread  the deviation is no more than most_spread times the reference's
+//   stream  one stream's own mean is no more than least_stream_shift deviations off, and it is not
+//           stuck: a fault of one robot drowns in the mean of many and in how much they differ
 //   stuck   (observation) it changes in half of the blocks in which half of the others do; values
 //           that the package's golden observations repeat (a range's cap, nobody there) are exempt
 // A window in which a feature moves through less than half of the reference's deviation, because
@@ -66,7 +68,8 @@ struct DriftOptions {
   int blocks = 256;          ///< of a window: 65536 samples, 22 minutes of one robot at 50 Hz
   int least_blocks = 32;     ///< of a look, 8192 samples; `blocks` is a power of two times this
   double least_shift = 0.5;  ///< [deviations] a smaller one is no drift, however certain
-  double most_spread = 2;    ///< [times the reference's deviation]
+  double least_stream_shift = 2;  ///< [deviations] of one stream: robots differ in where they work
+  double most_spread = 2;         ///< [times the reference's deviation]
   double expected_run_windows = 1000;  ///< between false alarms of a group
   int clear_windows = 2;
   double most_correlation = 0.97;  ///< of blocks that is believed
@@ -78,6 +81,7 @@ struct DriftFinding {
   double spread = 0;    ///< deviation / the reference's
   double p = 1;         ///< adjusted
   std::string stream;   ///< whose blocks differ most; empty: streams without names, or only one
+  double stream_shift = 0;
   double stream_p = 1;  ///< of its blocks alone, times the number of streams
   double others_p = 1;  ///< of all others'
 };
@@ -175,12 +179,14 @@ class DriftDetector {
   struct Chosen {
     int owner = -1;  ///< -1: all blocks
     bool others = false;
+    bool fault = false;  ///< only what no robot's surroundings explain
     bool Takes(int of) const { return owner < 0 || (of == owner) != others; }
   };
   /// Of the chosen blocks from begin_ on that know the feature: means, squares, links; their
   /// number.
   size_t Gather(size_t feature, Chosen chosen);
   void Test(const Group& group, size_t feature, Chosen chosen, DriftFinding* finding);
+  double FaultPValue(const Group& group, size_t feature);
   void NameStream(const Group& group, size_t feature, DriftFinding* finding);
   double StuckPValue(size_t feature, Chosen chosen) const;
   void Learn(Group* group);

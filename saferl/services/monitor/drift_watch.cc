@@ -21,12 +21,13 @@ double Rounded(double value) { return std::round(value * 100) / 100; }
 
 constexpr double kClearP = 0.01;
 
-/// ", robot chair-3 alone (p 1e-05, others 0.4)".
+/// ", robot chair-3 alone off by 6.1 (p 1e-05, others 0.4)".
 std::string Whose(const policy::DriftFinding& f) {
   if (f.stream.empty()) return "";
   const bool alone = f.stream_p <= kClearP && f.others_p > kClearP;
-  return fmt::format(", {}robot {}{} (p {:.2g}, others {:.2g})", alone ? "" : "most of it ",
-                     f.stream, alone ? " alone" : "", f.stream_p, f.others_p);
+  return fmt::format(", {}robot {}{} off by {} (p {:.2g}, others {:.2g})",
+                     alone ? "" : "most of all ", f.stream, alone ? " alone" : "",
+                     Rounded(f.stream_shift), f.stream_p, f.others_p);
 }
 
 std::string Summary(const policy::DriftReport& report) {
@@ -173,7 +174,10 @@ void WriteDrift(const ServedModel& model, JsonWriter* w) {
       w->BeginObject().Field("name", f.feature).Field("shift", f.shift);
       w->Field("spread", f.spread).Field("p", f.p);
       if (!f.stream.empty())
-        w->Field("robot", f.stream).Field("robot_p", f.stream_p).Field("others_p", f.others_p);
+        w->Field("robot", f.stream)
+            .Field("robot_shift", f.stream_shift)
+            .Field("robot_p", f.stream_p)
+            .Field("others_p", f.others_p);
       w->EndObject();
     }
     w->EndArray().EndObject();
