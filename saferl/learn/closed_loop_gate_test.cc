@@ -38,7 +38,7 @@ class ClosedLoopGateTest : public ::testing::Test {
     ASSERT_TRUE(int8.ok()) << int8.status();
     int8_ = *int8;
   }
-  ClosedLoopReport Compare(policy::PolicySpec candidate, ClosedLoopOptions options) {
+  ClosedLoopReport Compare(policy::PolicySpec candidate, const ClosedLoopOptions& options) {
     const auto report = CompareClosedLoop(original_, Made(std::move(candidate)), options);
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? *report : ClosedLoopReport();

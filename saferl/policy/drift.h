@@ -45,23 +45,9 @@
 #include <vector>
 
 #include "saferl/policy/drift_reference.h"
-#include "saferl/policy/policy.h"
+#include "saferl/policy/drift_shape.h"
 
 namespace saferl::policy {
-
-/// What a detector has to know of a model, whatever computes it.
-struct DriftShape {
-  std::vector<std::string> observation, action;  ///< names, one per value
-  /// z = (value - offset) * inverse, clipped; one per value, observation then action.
-  std::vector<float> offset, inverse;
-  float clip = 10;
-  bool normalised = true;  ///< observations have mean 0 and deviation 1 in these units
-  std::vector<std::vector<float>> repeated;  ///< by observation: values that may stand still
-};
-DriftShape ShapeOf(const PolicySpec& spec);
-/// Of a model that tells nothing but its sizes; a value is one of "name[i]".
-DriftShape PlainShape(const std::string& observation, size_t n_obs, const std::string& action,
-                      size_t n_act);
 
 struct DriftOptions {
   int block = 256;           ///< samples
