@@ -1,4 +1,5 @@
 // The built program as a user meets it: every verb's help, JSON, exit codes and messages.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,10 @@
 #include "saferl/cli/help.h"
 #include "saferl/cli/parser.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/control/features.h"
+#include "saferl/control/tick.h"
+#include "saferl/policy/package.h"
+#include "saferl/policy/spec_builder.h"
 
 namespace saferl::cli {
 namespace {
@@ -289,6 +294,51 @@ TEST_F(CliTest, TrainRefusesWhatItCannotDoBeforeItStarts) {
   ExpectRefused("train --out p --task sailing", "task");
 }
 
+/// A policy whose int8 layer loses what it knows: one large weight of an input that is always 0
+/// makes the steps of its row so wide that every other weight rounds to 0. It drives as before; its
+/// int8 package stands still.
+TEST_F(CliTest, AnInt8PackageThatDrivesWorseIsRefusedWithItsFigures) {
+  policy::PolicySpec spec = policy::MakeGaussianMlp(38, 2, std::vector<int>{4, 4}, 1);
+  const auto tick =
+      control::MakeTickModel(safety::LoadSafetyModel("wheelchair").value(), nullptr).value();
+  spec.name = "steep";
+  spec.robot = tick.safety->robot->name();
+  spec.observation = control::ObservationSchema(tick.features);
+  spec.action = control::ActionSchema(tick.features);
+  control::ActionScaling(tick.features, &spec.action_scale, &spec.action_offset);
+  spec.training_record = R"({"task":"wheelchair"})";
+  for (policy::Layer& layer : spec.layers) {
+    std::ranges::fill(layer.weight, 0.0F);
+    std::ranges::fill(layer.bias, 0.0F);
+  }
+  const auto weight = [&](size_t layer, size_t out, size_t in) -> float& {
+    return spec.layers[layer].weight[out * static_cast<size_t>(spec.layers[layer].in) + in];
+  };
+  weight(0, 0, 1) = 2;  // unit 0: sine of the goal's bearing; unit 1: cosine; unit 3: nothing
+  weight(0, 1, 2) = 1;
+  for (size_t unit = 0; unit < 2; ++unit) {
+    weight(1, unit, unit) = 1;
+    weight(1, unit, 3) = 1000;
+  }
+  weight(2, 0, 1) = 1;
+  weight(2, 1, 0) = 1;
+  policy::MakeGoldenVectors(&spec, 4, 1);
+  Write("steep.policy", *policy::EncodePackage(spec));
+  const std::string words =
+      "policy quantise steep.policy --samples 1000 --max-error 2 --episodes 16 --drives 0 --out ";
+  const Result refused = Saferl(words + "no.policy --json");
+  EXPECT_EQ(refused.code, 1) << refused.err;
+  EXPECT_FALSE(FileExists(dir_ + "/no.policy"));
+  const auto told = ParseJson(refused.out, "answer");
+  ASSERT_TRUE(told.ok()) << refused.out;
+  EXPECT_FALSE(*told->Find("written")->AsBool());
+  EXPECT_FALSE(*told->Find("closed_loop")->Find("return_holds")->AsBool());
+  EXPECT_LT(*told->Find("closed_loop")->Find("return_difference")->Find("high")->AsDouble(), -0.1);
+  EXPECT_THAT(Saferl(words + "no.policy").out, testing::HasSubstr("NOT within -2 %"));
+  // The open loop alone would have let it pass.
+  EXPECT_EQ(Saferl(words + "open.policy --closed-loop off").code, 0);
+}
+
 TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   const Node trained = Json(
       "train --task wheelchair --iterations 1 --set n_envs=16 --set rollout_steps=16 --set "
@@ -307,8 +357,16 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   ASSERT_TRUE(imported.is_map());
   EXPECT_EQ(imported.Find("robot")->text(), "wheelchair");
   EXPECT_EQ(Saferl("policy verify q.policy").code, 0);
-  const Node int8 = Json("policy quantise p.policy --out p8.policy --samples 1000");
+  const Node int8 = Json(
+      "policy quantise p.policy --out p8.policy --samples 1000 --episodes 16 --drives 9 "
+      "--max-loss 0.2");
   ASSERT_TRUE(int8.is_map());
+  const Node* closed = int8.Find("closed_loop");
+  ASSERT_NE(closed, nullptr);
+  EXPECT_TRUE(*closed->Find("good")->AsBool());
+  EXPECT_EQ(closed->Find("task")->text(), "wheelchair");
+  EXPECT_EQ(*closed->Find("int8")->Find("collisions")->AsInt64(), 0);
+  EXPECT_GT(*closed->Find("int8")->Find("ticks")->AsInt64(), 0);
   EXPECT_EQ(int8.Find("from")->text(), Json("policy verify p.policy").Find("sha256")->text());
   EXPECT_EQ(Json("policy verify p8.policy").Find("sha256")->text(), int8.Find("sha256")->text());
   EXPECT_EQ(Json("policy show p8.policy").Find("layers")->items()[1].Find("precision")->text(),
@@ -316,6 +374,7 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   EXPECT_EQ(Saferl("policy quantise p.policy --out no.policy --max-error 0").code, 1);
   EXPECT_FALSE(FileExists(dir_ + "/no.policy"));
   ExpectRefused("policy quantise p8.policy --out no.policy", "int8 already");
+  ExpectRefused("policy quantise p.policy --out no.policy --task sailing", "--closed-loop off");
   ExpectRefused("policy export p8.policy --onnx no.onnx", "int8 layers");
   EXPECT_FALSE(FileExists(dir_ + "/no.onnx"));
   ExpectRefused("evaluate p8.policy", "is int8");

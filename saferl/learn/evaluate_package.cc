@@ -11,27 +11,18 @@
 namespace saferl::learn {
 namespace {
 
-Status Fits(const policy::PolicySpec& spec, const TaskSpec& task) {
-  const auto bad = [&](std::string_view problem) {
-    return absl::InvalidArgumentError(
-        Cat("policy '", spec.name, "': ", problem, "; evaluate it on the task it was made for"));
-  };
-  if (spec.n_obs() != task.n_obs || spec.n_act() != task.n_act) {
-    return bad(Cat("takes ", spec.n_obs(), " observations and gives ", spec.n_act(),
-                   " actions, task ", task.name, " has ", task.n_obs, " and ", task.n_act));
-  }
-  for (size_t i = 0; i < task.action_scale.size(); ++i) {
-    if (std::abs(spec.action_scale[i] - task.action_scale[i]) >
-            1e-6F * std::abs(task.action_scale[i]) ||
-        std::abs(spec.action_offset[i] - task.action_offset[i]) > 1e-6F) {
-      return bad(Cat("scales action ", i, " otherwise than task ", task.name));
-    }
-  }
+Status Bad(const policy::PolicySpec& spec, std::string_view problem) {
+  return absl::InvalidArgumentError(
+      Cat("policy '", spec.name, "': ", problem, "; evaluate it on the task it was made for"));
+}
+
+/// What training's forward pass computes.
+Status IsTanhChain(const policy::PolicySpec& spec) {
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const bool last = l + 1 == spec.layers.size();
     if (spec.layers[l].activation !=
         (last ? policy::Activation::kIdentity : policy::Activation::kTanh)) {
-      return bad(Cat("layer ", l + 1, " is not a tanh layer"));
+      return Bad(spec, Cat("layer ", l + 1, " is not a tanh layer"));
     }
     if (spec.layers[l].int8()) {
       return absl::InvalidArgumentError(
@@ -39,12 +30,27 @@ Status Fits(const policy::PolicySpec& spec, const TaskSpec& task) {
               "training does not compute; play it with saferl drive --policy FILE"));
     }
   }
-  if (!spec.squash || spec.obs_clip != kObsClip)
-    return bad("is not squashed or clipped as the task's policies are");
+  if (spec.obs_clip != kObsClip) return Bad(spec, "is not clipped as the task's policies are");
   return absl::OkStatus();
 }
 
 }  // namespace
+
+Status FitsTask(const policy::PolicySpec& spec, const TaskSpec& task) {
+  if (spec.n_obs() != task.n_obs || spec.n_act() != task.n_act) {
+    return Bad(spec, Cat("takes ", spec.n_obs(), " observations and gives ", spec.n_act(),
+                         " actions, task ", task.name, " has ", task.n_obs, " and ", task.n_act));
+  }
+  for (size_t i = 0; i < task.action_scale.size(); ++i) {
+    if (std::abs(spec.action_scale[i] - task.action_scale[i]) >
+            1e-6F * std::abs(task.action_scale[i]) ||
+        std::abs(spec.action_offset[i] - task.action_offset[i]) > 1e-6F) {
+      return Bad(spec, Cat("scales action ", i, " otherwise than task ", task.name));
+    }
+  }
+  if (!spec.squash) return Bad(spec, "is not squashed as the task's policies are");
+  return absl::OkStatus();
+}
 
 StatusOr<std::string> TaskOfPackage(const policy::PolicySpec& spec) {
   const StatusOr<Node> record = ParseJson(spec.training_record, "training record");
@@ -63,7 +69,8 @@ StatusOr<Evaluation> EvaluatePackage(const policy::PolicySpec& spec, const std::
   SAFERL_ASSIGN_OR_RETURN(const std::unique_ptr<Task> played,
                           MakeTask(task, threads * Rollout::kGroup, use));
   *task_spec = played->spec();
-  SAFERL_RETURN_IF_ERROR(Fits(spec, *task_spec));
+  SAFERL_RETURN_IF_ERROR(FitsTask(spec, *task_spec));
+  SAFERL_RETURN_IF_ERROR(IsTanhChain(spec));
   std::vector<int> sizes = {spec.n_obs()};
   for (const policy::Layer& layer : spec.layers) sizes.push_back(layer.out);
   const GaussianPolicy policy(sizes);

@@ -16,6 +16,9 @@ namespace saferl::learn {
 /// The task that the package's training record names; an error when it names none.
 StatusOr<std::string> TaskOfPackage(const policy::PolicySpec& spec);
 
+/// Sizes and scales of the package are the task's, squashed; else what differs.
+Status FitsTask(const policy::PolicySpec& spec, const TaskSpec& task);
+
 /// Plays `episodes` episodes of `task` (worlds by `use`) with the package's mean action.
 /// `task_spec` gets the names and limits of the task's costs.
 StatusOr<Evaluation> EvaluatePackage(const policy::PolicySpec& spec, const std::string& task,

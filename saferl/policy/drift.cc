@@ -14,37 +14,19 @@ constexpr double kLeastAction = 0.1;  // of half the command's range
 constexpr double kLeastShield = 0.2;  // so that half of it are 10 % of the ticks
 constexpr double kNarrow = 0.5;       // a smaller deviation than this is not all of the reference
 constexpr size_t kMostFindings = 8;
+constexpr size_t kLeastOfStream = 4;  // blocks; half of them is enough, as of least_blocks
+// Of observations whose unit nobody knows: a deviation below a thousandth of the mean is more than
+// sums of floats can tell.
+constexpr double kLeastOfMean = 1e-3, kLeastAnything = 1e-6;
 // Shares of the error rate: most of it to the shift, and to the later of the looks.
-constexpr double kShiftShare = 0.8, kSpreadShare = 0.1, kStuckShare = 0.1;
-
-std::vector<std::string> NamesOf(const std::vector<Field>& fields) {
-  std::vector<std::string> names;
-  for (const Field& field : fields) {
-    for (int i = 0; i < field.size; ++i)
-      names.push_back(field.size == 1 ? field.name : Cat(field.name, "[", i, "]"));
-  }
-  return names;
-}
-
-/// Values that more than one golden observation has, feature by feature.
-std::vector<std::vector<float>> RepeatedIn(const PolicySpec& spec) {
-  std::vector<std::vector<float>> repeated(static_cast<size_t>(spec.n_obs()));
-  for (size_t f = 0; f < repeated.size(); ++f) {
-    std::vector<float> values;
-    for (const std::vector<float>& golden : spec.golden_observations) values.push_back(golden[f]);
-    std::ranges::sort(values);
-    for (size_t i = 1; i < values.size(); ++i) {
-      if (values[i] == values[i - 1]) repeated[f].push_back(values[i]);
-    }
-  }
-  return repeated;
-}
+constexpr double kShiftShare = 0.7, kSpreadShare = 0.1, kStuckShare = 0.1, kStreamShare = 0.1;
 
 }  // namespace
 
-DriftStream::DriftStream(std::shared_ptr<const Scale> scale, int block)
+DriftStream::DriftStream(std::shared_ptr<const Scale> scale, int block, std::string name)
     : scale_(std::move(scale)),
       block_(block),
+      name_(std::move(name)),
       sums_(kRows * size()),
       slots_(kWaiting * kRows * size()) {}
 
@@ -93,20 +75,19 @@ void DriftStream::TryRecord(std::span<const float> observation, std::span<const 
   busy_.clear(std::memory_order_release);
 }
 
-DriftDetector::DriftDetector(const PolicySpec& spec, const DriftOptions& options)
-    : options_(options), names_(NamesOf(spec.observation)), repeated_(RepeatedIn(spec)) {
+DriftDetector::DriftDetector(DriftShape shape, const DriftOptions& options)
+    : options_(options),
+      names_(std::move(shape.observation)),
+      repeated_(std::move(shape.repeated)) {
   auto scale = std::make_shared<DriftStream::Scale>();
-  scale->n_obs = static_cast<size_t>(spec.n_obs());
-  scale->n_act = static_cast<size_t>(spec.n_act());
-  scale->clip = spec.obs_clip;
-  scale->shift = spec.obs_mean;
-  scale->shift.insert(scale->shift.end(), spec.action_offset.begin(), spec.action_offset.end());
+  scale->n_obs = names_.size();
+  scale->n_act = shape.action.size();
+  scale->clip = shape.clip;
+  scale->shift = std::move(shape.offset);
   scale->shift.push_back(0);
-  for (const float deviation : spec.obs_std) scale->inverse.push_back(1 / deviation);
-  for (const float unit : spec.action_scale)
-    scale->inverse.push_back(unit == 0 ? 1.0F : 1 / std::abs(unit));
+  scale->inverse = std::move(shape.inverse);
   scale->inverse.push_back(1);
-  for (std::string& name : NamesOf(spec.action)) names_.push_back(std::move(name));
+  for (std::string& name : shape.action) names_.push_back(std::move(name));
   names_.emplace_back("changed");
   const auto add = [this](const char* name, size_t n, bool learned, double least) {
     Group group;
@@ -117,13 +98,14 @@ DriftDetector::DriftDetector(const PolicySpec& spec, const DriftOptions& options
     group.least_deviation = least;
     groups_.push_back(std::move(group));
   };
-  add("observation", scale->n_obs, false, 0);
+  add("observation", scale->n_obs, !shape.normalised, kLeastAnything);
   add("action", scale->n_act, true, kLeastAction);
   add("shield", 1, true, kLeastShield);
   const auto blocks = static_cast<size_t>(options_.blocks);
   references_.resize(names_.size());
   window_.resize(blocks * DriftStream::kRows * names_.size());
   previous_.resize(blocks);
+  owner_.resize(blocks);
   moving_.resize(blocks);
   means_.resize(blocks);
   squares_.resize(blocks);
@@ -132,8 +114,9 @@ DriftDetector::DriftDetector(const PolicySpec& spec, const DriftOptions& options
   scale_ = std::move(scale);
 }
 
-std::shared_ptr<DriftStream> DriftDetector::AddStream() {
-  const std::shared_ptr<DriftStream> stream(new DriftStream(scale_, options_.block));
+std::shared_ptr<DriftStream> DriftDetector::AddStream(std::string name) {
+  const std::shared_ptr<DriftStream> stream(
+      new DriftStream(scale_, options_.block, std::move(name)));
   const std::lock_guard lock(mutex_);
   streams_.push_back(stream);
   return stream;
@@ -160,20 +143,26 @@ void DriftDetector::AddBlock(DriftStream* stream, const float* block) {
   const auto moved = std::count_if(range, range + n_obs, [](float r) { return r > 0; });
   moving_[at] = 2 * static_cast<size_t>(moved) >= n_obs;
   previous_[at] = stream->last_;
+  if (stream->owner_ < 0) {
+    stream->owner_ = static_cast<int>(owners_.size());
+    owners_.push_back(stream->name());
+  }
+  owner_[at] = stream->owner_;
   stream->last_ = count_++;
   if (count_ % options_.least_blocks != 0) return;
   for (Group& group : groups_) Look(&group);
   if (count_ < options_.blocks) return;
-  for (const std::shared_ptr<DriftStream>& each : streams_) each->last_ = -1;
+  for (const std::shared_ptr<DriftStream>& each : streams_) each->last_ = each->owner_ = -1;
+  owners_.clear();
   count_ = 0;
   ++windows_;
 }
 
-double DriftDetector::StuckPValue(size_t feature) const {
+double DriftDetector::StuckPValue(size_t feature, Chosen chosen) const {
   const size_t n = names_.size();
   int moving = 0, flat = 0;
   for (int b = begin_; b < count_; ++b) {
-    if (!moving_[b]) continue;
+    if (!moving_[b] || !chosen.Takes(owner_[b])) continue;
     const float* block = Block(b);
     ++moving;
     flat +=
@@ -183,13 +172,13 @@ double DriftDetector::StuckPValue(size_t feature) const {
   return moving == 0 ? 1 : SignPValue(flat, moving);
 }
 
-size_t DriftDetector::Gather(size_t feature) {
+size_t DriftDetector::Gather(size_t feature, Chosen chosen) {
   const size_t n = names_.size();
   size_t known = 0;
   for (int b = begin_; b < count_; ++b) {
     const float* block = Block(b);
     place_[b] = -1;
-    if (std::isnan(block[feature])) continue;
+    if (std::isnan(block[feature]) || !chosen.Takes(owner_[b])) continue;
     place_[b] = static_cast<int>(known);
     means_[known] = block[feature];
     squares_[known] = block[DriftStream::kSquare * n + feature];
@@ -199,10 +188,12 @@ size_t DriftDetector::Gather(size_t feature) {
 }
 
 /// One feature in the window so far, its three tests joined.
-void DriftDetector::Test(const Group& group, size_t feature, DriftFinding* finding) {
+void DriftDetector::Test(const Group& group, size_t feature, Chosen chosen, DriftFinding* finding) {
   finding->feature = names_[feature];
-  const size_t blocks = Gather(feature);
-  if (2 * blocks < static_cast<size_t>(options_.least_blocks)) return;
+  const size_t blocks = Gather(feature, chosen);
+  const size_t least = chosen.owner < 0 || chosen.fault ? static_cast<size_t>(options_.least_blocks)
+                                                        : kLeastOfStream;
+  if (2 * blocks < least) return;
   const std::span means(means_.data(), blocks), squares(squares_.data(), blocks);
   const std::span links(links_.data(), blocks);
   const Reference& reference = references_[feature];
@@ -220,26 +211,65 @@ void DriftDetector::Test(const Group& group, size_t feature, DriftFinding* findi
   const double own = std::max({mean.variance / (unit * unit), spread * spread / samples,
                                1 - spread * spread / (kNarrow * kNarrow)});
   const double error = std::sqrt(own + reference.variance / (unit * unit));
-  const double shift_p = ShiftPValue(finding->shift / error, options_.least_shift / error,
-                                     std::min(mean.dof, reference.dof));
+  const double shift_p =
+      ShiftPValue(finding->shift / error,
+                  (chosen.fault ? options_.least_stream_shift : options_.least_shift) / error,
+                  std::min(mean.dof, reference.dof));
   const double most = options_.most_spread * unit;
   const double above = (square.mean - most * most) / std::sqrt(square.variance);
-  const double spread_p = StudentUpperTail(above, square.dof);
-  const double stuck_p = group.learned ? 1 : StuckPValue(feature);
+  const double spread_p = chosen.fault ? 1 : StudentUpperTail(above, square.dof);
+  const double stuck_p = group.learned ? 1 : StuckPValue(feature, chosen);
   finding->p =
       std::min({1.0, shift_p / kShiftShare, spread_p / kSpreadShare, stuck_p / kStuckShare});
 }
 
+/// Of "no stream is at fault by itself".
+double DriftDetector::FaultPValue(const Group& group, size_t feature) {
+  if (owners_.size() < 2) return 1;
+  double least = 1;
+  for (int owner = 0; owner < static_cast<int>(owners_.size()); ++owner) {
+    DriftFinding own;
+    Test(group, feature, {.owner = owner, .fault = true}, &own);
+    least = std::min(least, own.p);
+  }
+  return std::min(1.0, least * static_cast<double>(owners_.size()) / kStreamShare);
+}
+
+/// The stream whose blocks differ most, and what is left without it.
+void DriftDetector::NameStream(const Group& group, size_t feature, DriftFinding* finding) {
+  if (owners_.size() < 2) return;
+  int most = -1;
+  DriftFinding best;
+  for (int owner = 0; owner < static_cast<int>(owners_.size()); ++owner) {
+    DriftFinding own;
+    Test(group, feature, {.owner = owner}, &own);
+    const bool worse =
+        own.p < best.p || (own.p == best.p && std::abs(own.shift) > std::abs(best.shift));
+    if (owners_[static_cast<size_t>(owner)].empty() || !worse) continue;
+    most = owner;
+    best = own;
+  }
+  if (most < 0) return;
+  DriftFinding others;
+  Test(group, feature, {.owner = most, .others = true}, &others);
+  finding->stream = owners_[static_cast<size_t>(most)];
+  finding->stream_shift = best.shift;
+  finding->stream_p = std::min(1.0, best.p * static_cast<double>(owners_.size()));
+  finding->others_p = others.p;
+}
+
 void DriftDetector::Learn(Group* group) {
   for (size_t f = group->begin; f < group->end; ++f) {
-    const size_t blocks = Gather(f);
+    const size_t blocks = Gather(f, {});
     if (blocks < static_cast<size_t>(options_.least_blocks)) return;
     const MeanEstimate mean =
         EstimateMean({means_.data(), blocks}, {links_.data(), blocks}, options_.most_correlation);
     double variance = -mean.mean * mean.mean;
     for (size_t b = 0; b < blocks; ++b) variance += squares_[b] / static_cast<double>(blocks);
-    references_[f] = {mean.mean, mean.variance, mean.dof,
-                      std::max(group->least_deviation, std::sqrt(std::max(0.0, variance)))};
+    const double of_mean = group->begin == 0 ? kLeastOfMean * std::abs(mean.mean) : 0;
+    references_[f] = {
+        mean.mean, mean.variance, mean.dof,
+        std::max({group->least_deviation, of_mean, std::sqrt(std::max(0.0, variance))})};
   }
   group->learning = false;
 }
@@ -250,8 +280,8 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
   findings.resize(group.end - group.begin);
   std::vector<double> p;
   for (size_t i = 0; i < findings.size(); ++i) {
-    Test(group, group.begin + i, &findings[i]);
-    p.push_back(findings[i].p);
+    Test(group, group.begin + i, {}, &findings[i]);
+    p.push_back(std::min(findings[i].p, FaultPValue(group, group.begin + i)));
   }
   BenjaminiHochberg(p);
   // Of the error rate 1/2 to the look at the whole window, 1/4 to those at its halves, ...
@@ -267,6 +297,11 @@ DriftDetector::Verdict DriftDetector::Judge(const Group& group) {
     return a.p != b.p ? a.p < b.p : std::abs(a.shift) > std::abs(b.shift);
   });
   if (findings.size() > kMostFindings) findings.resize(kMostFindings);
+  for (DriftFinding& finding : findings) {
+    size_t feature = group.begin;
+    while (names_[feature] != finding.feature) ++feature;
+    NameStream(group, feature, &finding);
+  }
   return verdict;
 }
 
@@ -307,6 +342,48 @@ std::vector<DriftReport> DriftDetector::Reports() const {
 uint64_t DriftDetector::windows() const {
   const std::lock_guard lock(mutex_);
   return windows_;
+}
+
+DriftReference DriftDetector::Learned() const {
+  const std::lock_guard lock(mutex_);
+  DriftReference reference;
+  for (const Group& group : groups_) {
+    if (!group.learned || group.learning) continue;
+    DriftReference::Group& out = reference.groups.emplace_back();
+    out.name = group.name;
+    for (size_t f = group.begin; f < group.end; ++f) {
+      const Reference& r = references_[f];
+      out.features.push_back({names_[f], r.mean, r.variance, r.dof, r.deviation});
+    }
+  }
+  return reference;
+}
+
+Status DriftDetector::Restore(const DriftReference& reference) {
+  const std::lock_guard lock(mutex_);
+  const auto group_of = [this](const std::string& name) {
+    return std::ranges::find_if(groups_,
+                                [&](const Group& g) { return g.learned && g.name == name; });
+  };
+  for (const DriftReference::Group& from : reference.groups) {
+    const auto group = group_of(from.name);
+    bool fits = group != groups_.end() && from.features.size() == group->end - group->begin;
+    for (size_t i = 0; fits && i < from.features.size(); ++i)
+      fits = from.features[i].name == names_[group->begin + i];
+    if (!fits)
+      return absl::InvalidArgumentError(
+          Cat("drift reference: group '", from.name, "' is not this policy's; learn it again"));
+  }
+  for (const DriftReference::Group& from : reference.groups) {
+    const auto group = group_of(from.name);
+    if (!group->learning) continue;
+    for (size_t i = 0; i < from.features.size(); ++i) {
+      const DriftReference::Feature& f = from.features[i];
+      references_[group->begin + i] = {f.mean, f.variance, f.dof, f.deviation};
+    }
+    group->learning = false;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace saferl::policy

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "saferl/base/random.h"
@@ -121,7 +123,9 @@ TEST(Drift, TheMutantThatTakesSamplesForIndependentFailsThat) {
 /// Robots whose samples reach the detector in turns do not hide each other's correlation.
 TEST(Drift, RobotsThatTakeTurnsDoNotHideTheirCorrelation) {
   int alarms = 0;
-  World one(3, 0.999, Exact(), 4);
+  DriftOptions options = Exact();
+  options.least_stream_shift = 0;
+  World one(3, 0.999, options, 4);
   std::vector<std::unique_ptr<World>> others;
   for (uint64_t r = 0; r < 3; ++r) {
     others.push_back(std::make_unique<World>(3, 0.999, Exact(), 5 + r));
@@ -372,6 +376,111 @@ TEST(DriftStatistics, BenjaminiAndHochbergsOwnExample) {
   EXPECT_NEAR(p[4], 0.035625, 1e-12);
   EXPECT_EQ(std::ranges::count_if(p, [](double v) { return v <= 0.05; }), 4);
   EXPECT_EQ(p[14], 1);
+}
+
+constexpr int64_t kTwoWindows = 2 * 65536;
+
+/// A drift that began before a restart: with what was learned before it is found, without it is
+/// taken for the reference.
+TEST(Drift, WhatWasLearnedBeforeARestartIsComparedWithAfterIt) {
+  const auto drifted = [](World* world) {
+    world->fault = [world] { world->action[1] += 0.6F; };  // two deviations
+  };
+  World before(3, 0.9, {}, 1);
+  EXPECT_TRUE(before.detector.Learned().groups.empty());
+  before.Windows(1);
+  const auto kept =
+      DecodeDriftReference(EncodeDriftReference(before.detector.Learned()), "reference");
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->groups.size(), 2u);
+
+  World after(3, 0.9, {}, 2), forgetful(3, 0.9, {}, 2);
+  drifted(&after);
+  drifted(&forgetful);
+  ASSERT_TRUE(after.detector.Restore(*kept).ok());
+  EXPECT_FALSE(after.At(kAction).learning);
+  EXPECT_TRUE(forgetful.At(kAction).learning);
+  EXPECT_GT(after.Find(kAction, kTwoWindows), 0);
+  EXPECT_THAT(after.At(kAction).findings, ElementsAre(Field(&DriftFinding::feature, "action[1]")));
+  EXPECT_EQ(forgetful.Find(kAction, 2 * kTwoWindows), 0);
+
+  World clean(3, 0.9, {}, 3);
+  ASSERT_TRUE(clean.detector.Restore(*kept).ok());
+  EXPECT_EQ(clean.Find(kAction, 2 * kTwoWindows), 0);
+}
+
+TEST(Drift, AReferenceOfAnotherShapeIsRefusedAndChangesNothing) {
+  World world(3, 0.9, {}, 1);
+  world.Windows(1);
+  const DriftReference good = world.detector.Learned();
+  for (const auto& spoil : std::vector<std::function<void(DriftReference*)>>{
+           [](DriftReference* r) { r->groups[1].name = "observation"; },
+           [](DriftReference* r) { r->groups[1].features.pop_back(); },
+           [](DriftReference* r) { r->groups[1].features[0].name = "other"; },
+       }) {
+    DriftReference bad = good;
+    spoil(&bad);
+    World fresh(3, 0.9, {}, 1);
+    EXPECT_EQ(fresh.detector.Restore(bad).code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_TRUE(fresh.At(kAction).learning);
+  }
+}
+
+/// A model that tells nothing of its training: 20 +- 0.5 in units that nobody stated.
+TEST(Drift, WithoutANormaliserTheObservationIsLearned) {
+  DriftDetector detector(PlainShape("in", 2, "out", 1), {});
+  const auto stream = detector.AddStream();
+  Random random(1);
+  const auto windows = [&](uint64_t n, float offset) {
+    for (const uint64_t until = detector.windows() + n; detector.windows() < until;) {
+      const std::array<float, 2> in = {20 + 0.5F * static_cast<float>(random.Normal()) + offset,
+                                       static_cast<float>(1e-3 * random.Normal())};
+      const std::array<float, 1> out = {static_cast<float>(random.Normal())};
+      stream->TryRecord(in, out);
+      detector.Collect();
+    }
+  };
+  EXPECT_TRUE(detector.Reports()[kObservation].learning);
+  windows(1, 0);
+  EXPECT_FALSE(detector.Reports()[kObservation].learning);
+  windows(3, 0);
+  EXPECT_FALSE(detector.Reports()[kObservation].drifting);
+  windows(1, 0.5F);
+  EXPECT_TRUE(detector.Reports()[kObservation].drifting);
+  EXPECT_THAT(detector.Reports()[kObservation].findings,
+              ElementsAre(Field(&DriftFinding::feature, "in[0]")));
+  EXPECT_NEAR(detector.Reports()[kObservation].findings[0].shift, 1, 0.05);
+}
+
+/// Four robots; `drifting` of them are off by `deviations` in one feature.
+DriftFinding FindingOf(int drifting, float deviations) {
+  World first(3, 0.9, {}, 1);
+  std::vector<std::unique_ptr<World>> robots;
+  for (uint64_t r = 0; r < 4; ++r) {
+    robots.push_back(std::make_unique<World>(3, 0.9, DriftOptions(), 10 + r));
+    World& robot = *robots.back();
+    robot.stream = first.detector.AddStream("robot-" + std::to_string(r));
+    if (static_cast<int>(r) < drifting)
+      robot.fault = [&robot, deviations] { robot.x[2] += deviations * robot.spec.obs_std[2]; };
+  }
+  while (first.detector.windows() < 1) {
+    for (const auto& robot : robots) robot->Step();
+    first.detector.Collect();
+  }
+  const std::vector<DriftFinding> findings = first.At(kObservation).findings;
+  EXPECT_LE(findings.size(), 1u);
+  return findings.empty() ? DriftFinding() : findings[0];
+}
+
+TEST(Drift, AFindingNamesTheRobotThatDriftsAlone) {
+  const DriftFinding one = FindingOf(1, 6);
+  EXPECT_EQ(one.stream, "robot-0");
+  EXPECT_NEAR(one.stream_shift, 6, 0.5);
+  EXPECT_LT(one.stream_p, 1e-4);
+  EXPECT_GT(one.others_p, 0.1);
+  const DriftFinding all = FindingOf(4, 2);
+  EXPECT_LT(all.others_p, 1e-4);                   // not one robot's fault
+  EXPECT_TRUE(FindingOf(1, 1.5).feature.empty());  // where it works may explain that
 }
 
 /// Block means of a first-order process, exactly; the share of means that the test calls off.

@@ -102,6 +102,32 @@ TEST_F(OnnxServing, AModelOfTheFolderStaysBesideThoseOfTheRegistryAndChecksItsSh
   }
 }
 
+TEST_F(OnnxServing, RowsAreWatchedForDriftAndOtherShapesSayWhyNot) {
+  Write("norm/1.onnx", *ReadFile(folder_ + "/norm.onnx"));
+  Start();
+  const auto norm = app_->models().Find("norm", "1");
+  ASSERT_NE(norm, nullptr);
+  ASSERT_NE(norm->drift, nullptr);
+  EXPECT_TRUE(norm->drift->Reports()[0].learning);  // nothing tells what it was trained on
+  constexpr int64_t kRows = 2048;
+  std::string rows(size_t{4} * kRows * 6, '\0');
+  for (size_t i = 0; i < rows.size() / 4; ++i) {
+    const float x = static_cast<float>(i % 97);
+    std::memcpy(rows.data() + 4 * i, &x, 4);
+  }
+  for (int call = 0; call < 65536 / kRows; ++call) {
+    InferRequest request;
+    request.inputs.push_back({"obs", DataType::kFp32, {kRows, 6}, rows, {}});
+    ASSERT_TRUE(services::Infer(*norm, std::move(request), telemetry::Transport::kHttp).ok());
+    norm->drift->Collect();
+  }
+  EXPECT_FALSE(norm->drift->Reports()[0].learning);
+  EXPECT_FALSE(norm->drift->Reports()[1].learning);
+  const auto scan = app_->models().Find("scan", "1");
+  EXPECT_EQ(scan->drift, nullptr);
+  EXPECT_THAT(scan->no_drift, HasSubstr("its input is no row"));
+}
+
 TEST_F(OnnxServing, WithoutTheLibraryTheIndexSaysWhatIsMissingAndTheRestIsServed) {
   config_.inference.onnxruntime = "/nowhere/libonnxruntime.so";
   Start();

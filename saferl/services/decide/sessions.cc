@@ -58,8 +58,9 @@ Status Conflict(std::string_view robot, std::string_view field, std::string_view
       "'; leave the field out, or end the session first (DELETE /api/v1/sessions/", robot, ")"));
 }
 
-std::shared_ptr<policy::DriftStream> DriftStreamOf(const ServedModel* served) {
-  return served == nullptr || served->drift == nullptr ? nullptr : served->drift->AddStream();
+std::shared_ptr<policy::DriftStream> DriftStreamOf(const ServedModel* served,
+                                                   const std::string& robot) {
+  return served == nullptr || served->drift == nullptr ? nullptr : served->drift->AddStream(robot);
 }
 
 /// What the policy was asked, last in this tick, and answered. Not while the robot only holds or
@@ -87,7 +88,7 @@ Session::Session(SessionInfo info, control::TickModel model,
     : info_(std::move(info)),
       model_(std::move(model)),
       served_(std::move(served)),
-      drift_(DriftStreamOf(served_.get())),
+      drift_(DriftStreamOf(served_.get(), info_.robot)),
       data_(control::Prepare(model_)),
       used_ns_(Nanos()) {}
 
@@ -292,7 +293,7 @@ bool Sessions::TakeModel(Session* session, const control::TickInput& input) cons
   info.served_version = now == nullptr ? "" : now->version;
   info.policy_sha256 = now == nullptr ? "" : now->sha256;
   session->served_ = std::move(now);
-  session->drift_ = DriftStreamOf(session->served_.get());
+  session->drift_ = DriftStreamOf(session->served_.get(), info.robot);
   return true;
 }
 
@@ -329,7 +330,8 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
                      info.id,
                      info.model,
                      info.served_version};
-    if (seat != nullptr) seat->Count(NumberOf(session->served_.get()), decided->decision);
+    if (seat != nullptr)
+      seat->Count(NumberOf(session->served_.get()), session->model_, decided->decision);
     if (on_decision) on_decision(*decided);
     return decided;
   }

@@ -98,6 +98,40 @@ Status ReadPackage(std::string_view bytes, const std::string& source, ServedMode
   return absl::OkStatus();
 }
 
+constexpr int64_t kMostDriftValues = 1024;  // 256 blocks of them are 4 MB
+
+/// Of a model that is no package: values of one row; 0 where a request is no rows of numbers.
+int64_t RowWidth(const TensorSpec& spec) {
+  const size_t rank = spec.shape.size();
+  const bool rows = rank == 1 || (rank == 2 && (spec.shape[0] == -1 || spec.shape[0] == 1));
+  return rows && spec.shape.back() > 0 ? spec.shape.back() : 0;
+}
+
+/// A detector of what the model is asked and answers; where it cannot have one, why.
+void AddDrift(const policy::DriftOptions& options, ServedModel* model) {
+  if (model->policy != nullptr) {
+    model->drift = std::make_unique<policy::DriftDetector>(model->policy->spec(), options);
+  } else {
+    const int64_t n_obs = RowWidth(model->input), n_act = RowWidth(model->output);
+    if (n_obs == 0 || n_act == 0) {
+      model->no_drift = Cat(n_obs == 0 ? "its input" : "its output",
+                            " is no row of a known number of values, so there is no observation "
+                            "and action to compare");
+      return;
+    }
+    if (n_obs + n_act > kMostDriftValues) {
+      model->no_drift = Cat("its rows have ", n_obs + n_act, " values, more than ",
+                            kMostDriftValues, " that are compared");
+      return;
+    }
+    model->drift = std::make_unique<policy::DriftDetector>(
+        policy::PlainShape(model->input.name, static_cast<size_t>(n_obs), model->output.name,
+                           static_cast<size_t>(n_act)),
+        options);
+  }
+  model->requests = model->drift->AddStream();
+}
+
 /// The label `quant` of saferl_model_info.
 const char* QuantOf(const ServedModel& model) {
   return model.policy != nullptr && model.policy->spec().int8() ? "int8" : "fp32";
@@ -146,10 +180,7 @@ StatusOr<std::shared_ptr<ServedModel>> ModelHost::MakeServed(const std::string& 
   SAFERL_RETURN_IF_ERROR(format == ModelFormat::kOnnx ? ReadOnnx(bytes, source, model.get())
                                                       : ReadPackage(bytes, source, model.get()));
   SAFERL_ASSIGN_OR_RETURN(model->cost_ns, MeasureRow(*model));
-  if (model->policy != nullptr) {
-    model->drift = std::make_unique<policy::DriftDetector>(model->policy->spec(), drift_options_);
-    model->requests = model->drift->AddStream();
-  }
+  AddDrift(drift_options_, model.get());
   model->metrics = std::make_unique<telemetry::ModelMetrics>(*metrics_, name, version);
   model->metrics->Loaded(model->sha256, QuantOf(*model),
                          1e-9 * static_cast<double>(Nanos() - start));

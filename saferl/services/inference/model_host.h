@@ -66,8 +66,9 @@ struct ServedModel {
   TensorSpec input, output;
   std::shared_ptr<const policy::Policy> policy;        ///< of a package, else null
   std::unique_ptr<const policy::OnnxSession> session;  ///< of an ONNX model, else null
-  std::unique_ptr<policy::DriftDetector> drift;        ///< of a package, else null
+  std::unique_ptr<policy::DriftDetector> drift;        ///< null: no_drift says why
   std::shared_ptr<policy::DriftStream> requests;       ///< drift's, of requests; else null
+  std::string no_drift;                                ///< why there is no detector
   uint64_t bytes = 0;
   mutable ModelStatistics statistics;
   mutable std::atomic<int64_t> used_ns{0};

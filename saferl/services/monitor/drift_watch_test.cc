@@ -14,6 +14,7 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/base/file.h"
+#include "saferl/base/hash.h"
 #include "saferl/base/json.h"
 #include "saferl/base/random.h"
 #include "saferl/base/text.h"
@@ -251,14 +252,92 @@ TEST(DriftOfSessions, TicksInHoldAndPoliciesElsewhereAreNotRecorded) {
   EXPECT_EQ(recorded("asks elsewhere", true, true), 0u);
 }
 
+/// "small" with a normaliser that tells what it has seen.
+std::string Normalised() {
+  policy::PolicySpec spec = SmallSpec(1);
+  spec.obs_mean = {0.125F, 0, 0};
+  policy::MakeGoldenVectors(&spec, 4, 1);
+  return policy::EncodePackage(spec).value();
+}
+
+/// What a service that serves "small" knows of drift, with small windows, until it ends.
+struct Watched {
+  explicit Watched(const std::string& directory)
+      : watch(&host, &metrics, &alerts, directory, 3600) {
+    policy::DriftOptions options;
+    options.block = 4;
+    host.SetDrift(options);
+    EXPECT_TRUE(host.Load("small", "1", Package(1)).ok());
+    watch.Turn();
+  }
+  /// So many windows of rows about `mean`.
+  void Windows(uint64_t n, double mean) {
+    for (const uint64_t until = detector().windows() + n; detector().windows() < until;) {
+      InferRequest request;
+      Tensor& input = request.inputs.emplace_back();
+      input.name = "observation";
+      input.shape = {16, 3};
+      std::vector<float> rows(3 * 16);
+      for (float& x : rows) x = static_cast<float>(mean + 0.1 * random.Normal());
+      input.bytes.assign(reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float));
+      ASSERT_TRUE(
+          Infer(*host.Find("small", "1"), std::move(request), telemetry::Transport::kHttp).ok());
+      watch.Turn();
+    }
+  }
+  policy::DriftDetector& detector() { return *host.Find("small", "1")->drift; }
+  policy::DriftReport observation() { return detector().Reports()[0]; }
+
+  telemetry::Metrics metrics;
+  ModelHost host{&metrics, 1 << 20};
+  Alerts alerts{{}, &metrics};
+  Random random{1};
+  DriftWatch watch;
+};
+
+TEST(DriftWatch, WhatWasLearnedOutlivesTheProcessAndADamagedFileIsLearnedAnew) {
+  const storage::testing::TemporaryDirectory folder("drift");
+  const std::string kept = Cat(folder.path(), "/", Sha256Hex(Package(1)), ".drift");
+  {
+    Watched first(folder.path());
+    EXPECT_TRUE(first.observation().learning);
+    EXPECT_FALSE(std::filesystem::exists(kept));
+    first.Windows(1, 0.5);
+    EXPECT_FALSE(first.observation().learning);
+  }
+  ASSERT_TRUE(std::filesystem::exists(kept));
+  const std::string written = *ReadFile(kept);
+  {
+    Watched second(folder.path());  // the sensor was changed while it was down
+    EXPECT_FALSE(second.observation().learning);
+    second.Windows(1, 1.0);
+    EXPECT_TRUE(second.observation().drifting);
+    EXPECT_EQ(second.alerts.active(), 2u);  // of the action too
+    ASSERT_TRUE(second.host.Unload("small", "1").ok());
+    second.watch.Turn();
+    ASSERT_TRUE(second.host.Load("small", "1", Package(1)).ok());
+    second.watch.Turn();
+    EXPECT_FALSE(second.observation().learning);  // loaded again: the same
+  }
+  EXPECT_EQ(*ReadFile(kept), written);  // once
+  ASSERT_TRUE(WriteFileAtomic(kept, written.substr(1)).ok());
+  testing::internal::CaptureStderr();
+  Watched third(folder.path());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("drift reference not read"));
+  EXPECT_TRUE(third.observation().learning);
+  third.Windows(1, 0.5);
+  EXPECT_FALSE(third.observation().learning);
+  EXPECT_TRUE(policy::DecodeDriftReference(*ReadFile(kept), kept).ok());
+}
+
 /// Rows of the Open Inference Protocol count as well; a version that goes takes its figures along.
 TEST(DriftWatch, RequestsAreWatchedAndAnUnloadedVersionIsForgotten) {
   telemetry::Metrics metrics;
   ModelHost host(&metrics, 1 << 20);
   Alerts alerts({}, &metrics);
-  ASSERT_TRUE(host.Load("small", "1", Package(1)).ok());
-  ASSERT_TRUE(host.Load("small", "2", Package(1)).ok());
-  DriftWatch watch(&host, &metrics, &alerts, 3600);
+  ASSERT_TRUE(host.Load("small", "1", Normalised()).ok());
+  ASSERT_TRUE(host.Load("small", "2", Normalised()).ok());
+  DriftWatch watch(&host, &metrics, &alerts, "", 3600);
   Random random(1);
   for (int call = 0; call < 64; ++call) {
     std::vector<float> rows(3 * 256);

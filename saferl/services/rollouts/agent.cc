@@ -245,13 +245,13 @@ void RolloutAgent::Wake() {
 }
 
 void RolloutAgent::Judged(const control::Decision& decision, bool violation) {
-  std::array<bool, kBadKinds> bad = BadOf(decision);
-  bad[static_cast<size_t>(BadKind::kHard)] = bad[static_cast<size_t>(BadKind::kHard)] || violation;
   const std::lock_guard lock(mutex_);
+  std::array<bool, kBadKinds> bad = BadOf(decision, judged_doing_.Look(nullptr, decision));
+  bad[static_cast<size_t>(BadKind::kHard)] = bad[static_cast<size_t>(BadKind::kHard)] || violation;
   const int64_t passed = judged_ns_ == 0 ? 0 : Elapsed(judged_ns_, decision.input.now_ns);
   judged_ns_ = decision.input.now_ns;
   const bool counts = passed > 0 && passed < kNanosPerSecond;
-  judged_[decision.policy_id].Count(bad, counts ? Seconds(passed) : 0);
+  judged_[decision.policy_id].Count(bad, judged_ns_, counts ? Seconds(passed) : 0);
 }
 
 }  // namespace saferl::services

@@ -89,6 +89,7 @@ class RolloutAgent {
   std::map<std::string, Active> active_;  ///< by model
   std::vector<Seated> new_seats_;
   std::map<uint64_t, ArmCounter> judged_;  ///< by policy id; the robot of this machine
+  Attribution judged_doing_;
   int64_t judged_ns_ = 0;
 
   // The thread's.

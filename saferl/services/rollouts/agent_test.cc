@@ -51,7 +51,7 @@ class RolloutAgentTest : public ::testing::Test {
     for (int i = 0; i < ticks; ++i) {
       decision.input.now_ns = clock += kNanosPerSecond / 10;
       decision.command.reason = i % 2 == 1 ? reason : safety::Reason::kNone;
-      seat->Count(version, decision);
+      seat->Count(version, control::TickModel(), decision);
     }
   }
   ArmEvidence All() { return evidence_->Read(rollout_, 0).value(); }
@@ -111,7 +111,7 @@ TEST_F(RolloutAgentTest, ReportsSumsOfAllSessionsAlsoOfThoseThatEnded) {
   EXPECT_NEAR(all.canary_h * 3600, 0.4, 1e-9);
   EXPECT_NEAR(all.stable_h * 3600, 0.2, 1e-9);
   ASSERT_EQ(all.slices.size(), 1U);
-  EXPECT_EQ(all.slices[0].canary, (BadCounts{0, 0, 0, 2}));
+  EXPECT_EQ(all.slices[0].canary, (BadCounts{0, 0, 0, 1, 0}));
   ASSERT_TRUE(Turn(1).ok());  // nothing new
   EXPECT_NEAR(All().canary_h * 3600, 0.4, 1e-9);
 }

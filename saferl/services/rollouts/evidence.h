@@ -19,15 +19,16 @@ namespace saferl::services {
 enum class BadKind : uint8_t {
   kHard,          ///< a hard constraint was violated: one on the canary ends the rollout
   kViolation,     ///< a soft one
-  kIntervention,  ///< a person or the filter took over
+  kIntervention,  ///< a person or the filter took over from the policy
   kDeadline,      ///< a command came late
+  kRefusal,       ///< the person steered against the policy
   kCount,
 };
 
 inline constexpr size_t kBadKinds = static_cast<size_t>(BadKind::kCount);
 /// Names of the counts, in reports and errors.
-inline constexpr std::array<const char*, kBadKinds> kBadNames = {"hard", "violations",
-                                                                 "interventions", "deadlines"};
+inline constexpr std::array<const char*, kBadKinds> kBadNames = {
+    "hard", "violations", "interventions", "deadlines", "refusals"};
 using BadCounts = std::array<int64_t, kBadKinds>;  ///< by kind
 
 /// A stretch of time in which the canary's part of the robots counts as one number.

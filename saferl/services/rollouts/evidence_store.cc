@@ -34,7 +34,10 @@ constexpr storage::Migration kMigrations[] = {
             "hard bigint NOT NULL, violations bigint NOT NULL, interventions bigint NOT NULL, "
             "deadlines bigint NOT NULL, PRIMARY KEY (rollout_id, slice_ns, canary));\n"
             "CREATE TABLE rollout_evidence_kept (rollout_id text NOT NULL PRIMARY KEY, ended "
-            "bigint NOT NULL)"}};
+            "bigint NOT NULL)"},
+    {.number = 3,
+     .name = "refused help",
+     .sql = "ALTER TABLE rollout_slices ADD COLUMN refusals bigint NOT NULL DEFAULT 0"}};
 
 constexpr int64_t kSlice_ns = 10 * kNanosPerSecond;
 constexpr int64_t kMostBad = 100'000;  ///< in one report
@@ -70,15 +73,16 @@ Status AddToSlice(Transaction& t, const Rollout& rollout, const RobotReport& rep
   return t
       .Execute(
           "INSERT INTO rollout_slices (rollout_id, slice_ns, canary, newest_ns, seconds, hard, "
-          "violations, interventions, deadlines) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON "
-          "CONFLICT (rollout_id, slice_ns, canary) DO UPDATE SET newest_ns = CASE WHEN "
+          "violations, interventions, deadlines, refusals) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+          "$9, $10) ON CONFLICT (rollout_id, slice_ns, canary) DO UPDATE SET newest_ns = CASE WHEN "
           "rollout_slices.newest_ns > excluded.newest_ns THEN rollout_slices.newest_ns ELSE "
           "excluded.newest_ns END, seconds = rollout_slices.seconds + excluded.seconds, hard = "
           "rollout_slices.hard + excluded.hard, violations = rollout_slices.violations + "
           "excluded.violations, interventions = rollout_slices.interventions + "
-          "excluded.interventions, deadlines = rollout_slices.deadlines + excluded.deadlines",
+          "excluded.interventions, deadlines = rollout_slices.deadlines + excluded.deadlines, "
+          "refusals = rollout_slices.refusals + excluded.refusals",
           {rollout.id, slice, int64_t{report.version == rollout.to}, at, report.seconds,
-           report.bad[0], report.bad[1], report.bad[2], report.bad[3]})
+           report.bad[0], report.bad[1], report.bad[2], report.bad[3], report.bad[4]})
       .status();
 }
 
@@ -114,11 +118,11 @@ StatusOr<bool> EvidenceStore::Report(const RobotReport& report) {
 
 StatusOr<ArmEvidence> EvidenceStore::Read(const Rollout& rollout, int64_t since_ns) {
   SAFERL_ASSIGN_OR_RETURN(
-      const Rows rows,
-      store_->database()->Query(
-          "SELECT slice_ns, canary, newest_ns, seconds, hard, violations, interventions, deadlines "
-          "FROM rollout_slices WHERE rollout_id = $1 AND slice_ns >= $2 ORDER BY slice_ns, canary",
-          {rollout.id, since_ns}));
+      const Rows rows, store_->database()->Query("SELECT slice_ns, canary, newest_ns, seconds, "
+                                                 "hard, violations, interventions, deadlines, "
+                                                 "refusals FROM rollout_slices WHERE rollout_id = "
+                                                 "$1 AND slice_ns >= $2 ORDER BY slice_ns, canary",
+                                                 {rollout.id, since_ns}));
   ArmEvidence evidence;
   for (size_t i = 0; i < rows.rows.size();) {
     EvidenceSlice slice;
@@ -149,8 +153,9 @@ Status EvidenceStore::Collapse(const std::string& rollout) {
         const Rows sums,
         t.Execute("SELECT min(slice_ns), canary, max(newest_ns), sum(seconds), "
                   "CAST(sum(hard) AS bigint), CAST(sum(violations) AS bigint), "
-                  "CAST(sum(interventions) AS bigint), CAST(sum(deadlines) AS bigint) FROM "
-                  "rollout_slices WHERE rollout_id = $1 GROUP BY canary",
+                  "CAST(sum(interventions) AS bigint), CAST(sum(deadlines) AS bigint), "
+                  "CAST(sum(refusals) AS bigint) FROM rollout_slices WHERE rollout_id = $1 GROUP "
+                  "BY canary",
                   {rollout}));
     SAFERL_RETURN_IF_ERROR(
         t.Execute("DELETE FROM rollout_slices WHERE rollout_id = $1", {rollout}).status());
@@ -162,8 +167,8 @@ Status EvidenceStore::Collapse(const std::string& rollout) {
       kept.insert(kept.begin(), rollout);
       SAFERL_RETURN_IF_ERROR(
           t.Execute("INSERT INTO rollout_slices (rollout_id, slice_ns, canary, newest_ns, seconds, "
-                    "hard, violations, interventions, deadlines) VALUES ($1, $2, $3, $4, $5, $6, "
-                    "$7, $8, $9)",
+                    "hard, violations, interventions, deadlines, refusals) VALUES ($1, $2, $3, $4, "
+                    "$5, $6, $7, $8, $9, $10)",
                     kept)
               .status());
     }

@@ -59,9 +59,9 @@ INSTANTIATE_TEST_SUITE_P(Stores, EvidenceStoreTest, ::testing::ValuesIn(kBackend
 
 TEST_P(EvidenceStoreTest, ReadsBackByArmWithTheShareOfTheTimeAndAfterARestart) {
   now_ += kNanosPerSecond;
-  EXPECT_TRUE(Report("a", "1", 2, 1, {1, 2, 0, 0}).value());
-  EXPECT_FALSE(Report("a", "1", 2, 1, {1, 2, 0, 0}).value());  // sent again: counted once
-  EXPECT_TRUE(Report("b", "1", 1, 3, {0, 0, 5, 0}).value());   // another robot's
+  EXPECT_TRUE(Report("a", "1", 2, 1, {1, 2, 0, 0, 4}).value());
+  EXPECT_FALSE(Report("a", "1", 2, 1, {1, 2, 0, 0, 4}).value());  // sent again: counted once
+  EXPECT_TRUE(Report("b", "1", 1, 3, {0, 0, 5, 0}).value());      // another robot's
   store_ = EvidenceStore::Open(registry_.get()).value();
   EXPECT_FALSE(Report("a", "1", 2, 1).value());
   const ArmEvidence all = store_->Read(rollout_, rollout_.updated_ns).value();
@@ -69,7 +69,7 @@ TEST_P(EvidenceStoreTest, ReadsBackByArmWithTheShareOfTheTimeAndAfterARestart) {
   EXPECT_DOUBLE_EQ(all.stable_h, 3.0 / 3600);
   EXPECT_EQ(all.canary_ns, now_);
   ASSERT_EQ(all.slices.size(), 1U);
-  EXPECT_EQ(all.slices[0].canary, (BadCounts{1, 2, 0, 0}));
+  EXPECT_EQ(all.slices[0].canary, (BadCounts{1, 2, 0, 0, 4}));
   EXPECT_EQ(all.slices[0].stable, (BadCounts{0, 0, 5, 0}));
   EXPECT_DOUBLE_EQ(all.slices[0].canary_share, 0.25);
 }

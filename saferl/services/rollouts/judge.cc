@@ -15,8 +15,8 @@ using registry::RateGate;
 using registry::RolloutEvent;
 
 constexpr size_t kKinds = kBadKinds;
-constexpr std::array<const char*, kKinds> kNames = {"hard violations", "violations",
-                                                    "interventions", "missed deadlines"};
+constexpr std::array<const char*, kKinds> kNames = {
+    "hard violations", "violations", "interventions", "missed deadlines", "refusals"};
 constexpr size_t kFirstSoft = 1;
 
 bool RunsOnRobots(Phase phase) { return phase == Phase::kCanary || phase == Phase::kBake; }

@@ -30,8 +30,9 @@ constexpr std::string_view kReportSchema =
     R"("seconds":{"type":"number","exclusiveMinimum":0,"maximum":3600,"description":"how long"},)"
     R"("hard":{"type":"integer","minimum":0,"maximum":100000,"description":"hard constraints violated"},)"
     R"("violations":{"type":"integer","minimum":0,"maximum":100000,"description":"soft ones"},)"
-    R"("interventions":{"type":"integer","minimum":0,"maximum":100000,"description":"a person or the filter took over"},)"
-    R"("deadlines":{"type":"integer","minimum":0,"maximum":100000,"description":"commands that came late"}}})";
+    R"("interventions":{"type":"integer","minimum":0,"maximum":100000,"description":"a person or the filter took over from the policy"},)"
+    R"("deadlines":{"type":"integer","minimum":0,"maximum":100000,"description":"commands that came late"},)"
+    R"("refusals":{"type":"integer","minimum":0,"maximum":100000,"description":"the person steered against the policy"}}})";
 constexpr std::string_view kCountedSchema =
     R"({"type":"object","properties":{"counted":{"type":"boolean","description":"false: it was counted before"}}})";
 

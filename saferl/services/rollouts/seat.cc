@@ -20,10 +20,11 @@ void ArmCounts::Add(const ArmCounts& other) {
   for (size_t k = 0; k < kBadKinds; ++k) bad[k] += other.bad[k];
 }
 
-std::array<bool, kBadKinds> BadOf(const control::Decision& decision) {
+std::array<bool, kBadKinds> BadOf(const control::Decision& decision, const PolicyDoing& doing) {
   std::array<bool, kBadKinds> bad{};
   bad[At(BadKind::kHard)] = !decision.gate_passed;
-  bad[At(BadKind::kIntervention)] = decision.filter.intervened || decision.input.human.stop;
+  bad[At(BadKind::kIntervention)] = doing.changed;
+  bad[At(BadKind::kRefusal)] = doing.refused;
   for (const Reason reason : {decision.command.reason, decision.filter.reason}) {
     switch (reason) {
       case Reason::kConstraintViolated:
@@ -32,6 +33,8 @@ std::array<bool, kBadKinds> BadOf(const control::Decision& decision) {
         break;
       case Reason::kFilterInfeasible:
       case Reason::kFilterRepeated:
+        bad[At(BadKind::kViolation)] |= doing.shared;
+        break;
       case Reason::kTrackingError:
       case Reason::kBrakeFade:
         bad[At(BadKind::kViolation)] = true;
@@ -42,9 +45,6 @@ std::array<bool, kBadKinds> BadOf(const control::Decision& decision) {
       case Reason::kTickSlips:
         bad[At(BadKind::kDeadline)] = true;
         break;
-      case Reason::kStopRequested:
-        bad[At(BadKind::kIntervention)] = true;
-        break;
       default:  // sensors, people, the operator's device: no policy's doing
         break;
     }
@@ -52,10 +52,22 @@ std::array<bool, kBadKinds> BadOf(const control::Decision& decision) {
   return bad;
 }
 
-void ArmCounter::Count(const std::array<bool, kBadKinds>& bad, double seconds) {
+void ArmCounter::Count(const std::array<bool, kBadKinds>& bad, int64_t now_ns, double seconds) {
+  constexpr double kRounding_s = 1e-9;
   counts_.seconds += seconds;
-  for (size_t k = 0; k < kBadKinds; ++k) counts_.bad[k] += bad[k] && !on_[k] ? 1 : 0;
-  on_ = bad;
+  for (size_t k = 0; k < kBadKinds; ++k) {
+    if (!bad[k]) continue;
+    Run& run = runs_[k];
+    const int64_t quiet = Elapsed(run.last_ns, now_ns);
+    const bool goes_on =
+        run.any && quiet >= 0 && quiet < kQuiet_ns && Elapsed(run.begin_ns, now_ns) < kLongest_ns;
+    if (!goes_on) run = {.begin_ns = now_ns, .any = true};
+    run.last_ns = now_ns;
+    run.bad_s += seconds;
+    if (run.counted || run.bad_s + kRounding_s < kLeast_s[k]) continue;
+    run.counted = true;
+    ++counts_.bad[k];
+  }
 }
 
 ArmCounts ArmCounter::Take() {
@@ -108,13 +120,17 @@ double RolloutSeat::Passed(int64_t now_ns) {
   return passed > 0 && passed <= kLongestTick_ns ? Seconds(passed) : 0;
 }
 
-void RolloutSeat::Count(int64_t version, const control::Decision& decision) {
-  const std::array<bool, kBadKinds> bad = BadOf(decision);
+void RolloutSeat::Count(int64_t version, const control::TickModel& model,
+                        const control::Decision& decision) {
+  const bool active = !rollout().id.empty();  // else nobody asks, and the filter is not run again
+  const std::array<bool, kBadKinds> bad =
+      BadOf(decision, doing_.Look(active ? &model : nullptr, decision));
+  const int64_t now_ns = decision.input.now_ns;
   const std::lock_guard lock(mutex_);
-  const double seconds = Passed(decision.input.now_ns);
+  const double seconds = Passed(now_ns);
   if (rollout_.id.empty()) return;
-  if (version == rollout_.to) canary_.Count(bad, seconds);
-  if (version == rollout_.from) stable_.Count(bad, seconds);
+  if (version == rollout_.to) canary_.Count(bad, now_ns, seconds);
+  if (version == rollout_.from) stable_.Count(bad, now_ns, seconds);
 }
 
 LeaseQuestion RolloutSeat::Ask(int64_t now_ns) {
@@ -152,12 +168,15 @@ void RolloutSeat::RunShadow(const std::shared_ptr<const policy::Policy>& policy)
   s.model.time_stages = false;
   if (policy != nullptr && control::Validate(s.model).ok()) {
     s.data.policy_id = control::PolicyId(policy.get());
+    const int64_t now_ns = s.input.now_ns;
+    shadow_doing_.StartFrom(s.data, now_ns);
     control::Tick(s.model, s.input, &s.data, &s.decision);
+    const auto bad = BadOf(s.decision, shadow_doing_.Look(&s.model, s.decision));
     const std::lock_guard lock(mutex_);
     // It stands for the tick that it was copied from, and for none that was not looked at.
     const double period = s.model.safety->robot->period_s();
-    canary_.Count(BadOf(s.decision), s.input.now_ns > shadow_last_ns_ ? period : 0);
-    shadow_last_ns_ = s.input.now_ns;
+    canary_.Count(bad, now_ns, now_ns > shadow_last_ns_ ? period : 0);
+    shadow_last_ns_ = now_ns;
   }
   waits_.store(false, std::memory_order_release);
 }

@@ -5,11 +5,15 @@
 // The session is a robot of lease.h whose episodes end at standstill: a grant is taken up while the
 // robot stands, a version is taken back at once. While no rollout of the model is active the seat
 // decides nothing and the session follows its alias.
-// Bad events are counted when they begin, not as long as they last:
+// Bad events are counted, not bad ticks (ArmCounter), and those that happen beside every wall only
+// where the policy had a part in them (attribution.h):
 //   hard           a constraint is measured as broken; the gate refused a command
-//   violations     the filter had to run the stored plan; the robot did not follow or brake
-//   interventions  the filter changed the wish; a person stopped the robot
-//   deadlines      the policy or the tick came late
+//   violations     the filter had to run the stored plan, with the policy's share; the robot did
+//                  not follow or brake
+//   interventions  the filter changed what the policy made of the person's wish; a person stopped
+//                  the robot while the policy helped
+//   deadlines      the policy or the tick came late, or the policy's answer was none
+//   refusals       the person steered against what the policy proposed: its help was lost
 // In the shadow the new version's tick runs in the agent's thread, from a copy of the Tick's memory
 // before a real tick. One copy waits at a time; while it waits the others are not looked at and not
 // counted as exposure.
@@ -23,6 +27,7 @@
 #include <string>
 
 #include "saferl/control/tick.h"
+#include "saferl/services/rollouts/attribution.h"
 #include "saferl/services/rollouts/evidence.h"
 #include "saferl/services/rollouts/lease.h"
 
@@ -36,18 +41,33 @@ struct ArmCounts {
 };
 
 /// Which kinds a decision shows, each once.
-std::array<bool, kBadKinds> BadOf(const control::Decision& decision);
+std::array<bool, kBadKinds> BadOf(const control::Decision& decision, const PolicyDoing& doing);
 
-/// Counts the beginnings.
+/// Makes events of bad ticks: gates take events for independent of each other, and a filter at the
+/// edge of what is safe changes its mind from tick to tick, so that one approach to one wall is
+/// dozens of beginnings. Bad ticks less than kQuiet_ns of robot time apart are one event: about
+/// what a person takes to see and answer, and what a rated stop lasts. A kind that happens to
+/// everybody for an instant counts once its bad ticks add up to kLeast_s: an eye-blink's correction
+/// by the filter says nothing, half a second of it is felt. What goes on counts again after
+/// kLongest_ns, so that a version that is bad all the time is not the one with fewest events.
+/// Figures for these numbers: docs/rollouts.md.
 class ArmCounter {
  public:
-  void Count(const std::array<bool, kBadKinds>& bad, double seconds);
-  /// And starts anew.
+  static constexpr int64_t kQuiet_ns = kNanosPerSecond, kLongest_ns = 10 * kNanosPerSecond;
+  static constexpr std::array<double, kBadKinds> kLeast_s = {0, 0, 0.5, 0, 1.0};
+  /// A tick `seconds` long.
+  void Count(const std::array<bool, kBadKinds>& bad, int64_t now_ns, double seconds);
+  /// And starts anew; an event under way goes on.
   ArmCounts Take();
 
  private:
+  struct Run {
+    int64_t begin_ns = 0, last_ns = 0;
+    double bad_s = 0;
+    bool any = false, counted = false;
+  };
   ArmCounts counts_;
-  std::array<bool, kBadKinds> on_{};
+  std::array<Run, kBadKinds> runs_{};
 };
 
 /// What is known of a model's active rollout.
@@ -74,8 +94,8 @@ class RolloutSeat {
   /// Before the tick; true when the agent has something to do.
   bool Offer(const control::TickModel& model, const control::TickData& data,
              const control::TickInput& input);
-  /// After the tick, which ran `version`.
-  void Count(int64_t version, const control::Decision& decision);
+  /// After the tick, which ran `version` as `model`.
+  void Count(int64_t version, const control::TickModel& model, const control::Decision& decision);
 
   // The agent's.
   LeaseQuestion Ask(int64_t now_ns);
@@ -99,6 +119,7 @@ class RolloutSeat {
   SeatRollout rollout_;
   RolloutLease lease_{0};
   ArmCounter canary_, stable_;
+  Attribution doing_, shadow_doing_;          ///< the session's; the agent's
   int64_t last_ns_ = 0, shadow_last_ns_ = 0;  ///< the robot's clock
   std::atomic<bool> shadows_{false};          ///< the rollout is in its shadow phase
   std::atomic<bool> waits_{false};            ///< `shadow_` is the agent's, else the session's
