@@ -13,64 +13,6 @@
 namespace saferl::cli {
 namespace {
 
-template <class Enum>
-Status ReadName(const Node& node, int count, Enum* out) {
-  for (int i = 0; i < count; ++i) {
-    if (node.text() != safety::Name(static_cast<Enum>(i))) continue;
-    *out = static_cast<Enum>(i);
-    return absl::OkStatus();
-  }
-  return node.Error(Cat("'", node.text(), "' is not known here; is the service newer?"));
-}
-
-Status ReadCommand(const Node& node, int n, safety::Command* command) {
-  SAFERL_ASSIGN_OR_RETURN(const Node* u, node.Get("u"));
-  SAFERL_ASSIGN_OR_RETURN(const std::vector<double> values, u->AsDoubles(n));
-  std::copy(values.begin(), values.end(), command->u.begin());
-  SAFERL_ASSIGN_OR_RETURN(const Node* issued, node.Get("issued_ns"));
-  SAFERL_ASSIGN_OR_RETURN(command->issued_ns, issued->AsInt64());
-  SAFERL_ASSIGN_OR_RETURN(const Node* valid, node.Get("valid_for_ns"));
-  SAFERL_ASSIGN_OR_RETURN(command->valid_for_ns, valid->AsInt64());
-  return absl::OkStatus();
-}
-
-/// What a drive looks at.
-Status ReadDecision(const std::string& text, int n, control::Decision* d, std::string* version) {
-  SAFERL_ASSIGN_OR_RETURN(const Node body, ParseJson(text, "answer"));
-  SAFERL_ASSIGN_OR_RETURN(const Node* command, body.Get("command"));
-  SAFERL_RETURN_IF_ERROR(ReadCommand(*command, n, &d->command));
-  SAFERL_ASSIGN_OR_RETURN(const Node* mode, body.Get("mode"));
-  SAFERL_RETURN_IF_ERROR(
-      ReadName(*mode, static_cast<int>(safety::Mode::kProtectiveStop) + 1, &d->command.mode));
-  SAFERL_ASSIGN_OR_RETURN(const Node* reason, body.Get("reason"));
-  SAFERL_RETURN_IF_ERROR(
-      ReadName(*reason, static_cast<int>(safety::Reason::kCount), &d->command.reason));
-  SAFERL_ASSIGN_OR_RETURN(const Node* blend, body.Get("blend"));
-  SAFERL_ASSIGN_OR_RETURN(const Node* authority, blend->Get("authority"));
-  SAFERL_ASSIGN_OR_RETURN(d->authority, authority->AsDouble());
-  SAFERL_ASSIGN_OR_RETURN(const Node* blended, blend->Get("blended_u"));
-  SAFERL_ASSIGN_OR_RETURN(const std::vector<double> wish, blended->AsDoubles(n));
-  std::copy(wish.begin(), wish.end(), d->blended.begin());
-  SAFERL_ASSIGN_OR_RETURN(const Node* filter, body.Get("filter"));
-  SAFERL_ASSIGN_OR_RETURN(const Node* intervened, filter->Get("intervened"));
-  SAFERL_ASSIGN_OR_RETURN(d->filter.intervened, intervened->AsBool());
-  SAFERL_ASSIGN_OR_RETURN(const Node* proof, filter->Get("proof"));
-  d->filter.proof = proof->text() == "none" ? safety::Proof::kNone : safety::Proof::kFresh;
-  SAFERL_ASSIGN_OR_RETURN(const Node* margins, body.Get("margins"));
-  for (int i = 0; i < safety::kNumConstraints; ++i) {
-    const Node* margin = margins->Find(safety::Name(static_cast<safety::ConstraintId>(i)));
-    double value = INFINITY;
-    if (margin != nullptr) {
-      SAFERL_ASSIGN_OR_RETURN(value, margin->AsDouble());
-    }
-    d->filter.margin[static_cast<size_t>(i)] = value;
-  }
-  const Node* model = body.Find("model");
-  const Node* number = model == nullptr ? nullptr : model->Find("version");
-  *version = number == nullptr ? "" : number->text();
-  return absl::OkStatus();
-}
-
 /// All stamps that there are, later by `by_ns`: 0 on the wire is a sensor that is not there.
 void Shift(int64_t by_ns, uint64_t sequence, control::TickInput* in) {
   in->now_ns += by_ns;
@@ -103,7 +45,10 @@ Status RemoteTick::Ask(const control::TickInput& input, control::Decision* decis
   request.url = url_ + "/inference";
   request.body = services::EncodeDecideRequest(*robot_, robot_id_, input, model_);
   SAFERL_ASSIGN_OR_RETURN(const net::ClientResponse answer, client_.Send(request));
-  if (answer.status == 200) return ReadDecision(answer.body, robot_->n(), decision, &version_);
+  if (answer.status == 200) {
+    SAFERL_ASSIGN_OR_RETURN(version_, services::DecodeDecisionJson(answer.body, *robot_, decision));
+    return absl::OkStatus();
+  }
   const StatusOr<Node> body = ParseJson(answer.body, request.url);
   const Node* detail = body.ok() ? body->Find("detail") : nullptr;
   return absl::FailedPreconditionError(

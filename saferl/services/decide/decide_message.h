@@ -55,6 +55,12 @@ int64_t ApplyByNs(const robot::RobotModel& robot, const safety::Command& command
 std::string EncodeDecisionJson(const robot::RobotModel& robot, const DecisionHead& head,
                                const control::Decision& decision);
 
+/// What such an answer says of command, mode, reason, authority, blend, intervention, margins and
+/// whether there was a proof; the rest of `decision` stays. Returns the policy's version; empty:
+/// there was none. (decision_read.cc)
+StatusOr<std::string> DecodeDecisionJson(std::string_view text, const robot::RobotModel& robot,
+                                         control::Decision* decision);
+
 /// The request that `input` would be: what `saferl example request` prints. `model`: the policy;
 /// empty: none is named.
 std::string EncodeDecideRequest(const robot::RobotModel& robot, const std::string& robot_id,
