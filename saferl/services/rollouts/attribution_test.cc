@@ -67,7 +67,7 @@ TEST_F(AttributionTest, CountsWhatThePolicyCausedAndNotWhatThePersonWouldHaveCau
   EXPECT_TRUE(doing_.Look(&model_, policy).changed);
   EXPECT_TRUE(doing_.Look(nullptr, policy).changed);
 
-  const control::Decision nobody = Tick(near_m_, 0.8, 0.8, 0);
+  const control::Decision nobody = Tick(near_m_, 0, 0.8, 0);
   ASSERT_TRUE(nobody.filter.intervened);
   EXPECT_FALSE(doing_.Look(&model_, nobody).changed);
 
