@@ -4,6 +4,7 @@
   test_onnx.py make DIR                      writes models as other tools make them, with inputs and outputs:
                                              DIR/<name>.onnx, DIR/<name>.in.npy, DIR/<name>.out.npy; prints the names
   test_onnx.py beyond DIR                    the same of models that our own kernels cannot express
+  test_onnx.py stateful DIR                  the same of models that keep a state; rows are one sequence, from zeros on
   test_onnx.py external DIR                  DIR/external.onnx, DIR/external_inside.onnx: numbers in another file
   test_onnx.py library                       prints where the onnxruntime package keeps its library
 """
@@ -128,6 +129,51 @@ def beyond():
         ["N", 2, 8], ["N", 3], {"k": rng.normal(0, 1, (3, 2, 3)), "b": rng.normal(0, 1, 3)})
 
 
+def stateful():
+    rng = np.random.default_rng(11)
+    node, value = helper.make_node, helper.make_tensor_value_info
+
+    def model(name, nodes, inputs, outputs, constants):
+        made = helper.make_model(helper.make_graph(
+            nodes, name, [value(key, TensorProto.FLOAT, shape) for key, shape in inputs],
+            [value(key, TensorProto.FLOAT, shape) for key, shape in outputs],
+            [numpy_helper.from_array(np.asarray(array, np.int64 if key == "axis" else np.float32), key)
+             for key, array in constants.items()]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.checker.check_model(made, full_check=True)
+        return made
+
+    yield "gru", model(
+        "gru", [node("Unsqueeze", ["obs", "axis"], ["one"]),
+                node("GRU", ["one", "w", "r", "b", "", "h0"], ["", "hn"], hidden_size=4),
+                node("Squeeze", ["hn", "axis"], ["h"]), node("MatMul", ["h", "out"], ["act"])],
+        [("obs", ["N", 3]), ("h0", [1, "N", 4])], [("act", ["N", 2]), ("hn", [1, "N", 4])],
+        {"axis": [0], "w": rng.normal(0, 1, (1, 12, 3)), "r": rng.normal(0, 1, (1, 12, 4)),
+         "b": rng.normal(0, 1, (1, 24)), "out": rng.normal(0, 1, (4, 2))})
+    # Two states, whose places are not those of the data: what was seen last, and a leaking sum of all.
+    yield "two", model(
+        "two", [node("Mul", ["sum_in", "leak"], ["less"]), node("Add", ["less", "obs"], ["sum_out"]),
+                node("Identity", ["obs"], ["last.out.0"]), node("Sub", ["sum_out", "last.in.0"], ["act"])],
+        [("sum_in", ["N", 2]), ("last.in.0", ["N", 2]), ("obs", ["N", 2])],
+        [("sum_out", ["N", 2]), ("last.out.0", ["N", 2]), ("act", ["N", 2])], {"leak": [0.75]})
+
+
+def make_sequence(directory, made):
+    for name, model in made:
+        onnx.save(model, f"{directory}/{name}.onnx")
+        shapes = {port.name: [max(1, d.dim_value) for d in port.type.tensor_type.shape.dim] for port in model.graph.input}
+        rows = np.random.default_rng(5).normal(0, 1, (64, *shapes.pop("obs")[1:])).astype(np.float32)
+        state = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
+        following = {"h0": "hn", "sum_in": "sum_out", "last.in.0": "last.out.0"}
+        evaluator, answers = ReferenceEvaluator(model), []
+        for row in rows:
+            given = dict(zip(evaluator.output_names, evaluator.run(None, {"obs": row[None], **state})))
+            state = {key: given[following[key]].astype(np.float32) for key in state}
+            answers.append(given["act"][0])
+        np.save(f"{directory}/{name}.in.npy", rows)
+        np.save(f"{directory}/{name}.out.npy", np.ascontiguousarray(answers, np.float32))
+        print(name)
+
+
 def external(directory):
     """Models whose numbers would come from another file: in the graph, and in a branch of it."""
     def tensor():
@@ -174,6 +220,8 @@ if __name__ == "__main__":
         make(sys.argv[2], models())
     elif len(sys.argv) == 3 and sys.argv[1] == "beyond":
         make(sys.argv[2], beyond())
+    elif len(sys.argv) == 3 and sys.argv[1] == "stateful":
+        make_sequence(sys.argv[2], stateful())
     elif len(sys.argv) == 3 and sys.argv[1] == "external":
         external(sys.argv[2])
     elif len(sys.argv) == 2 and sys.argv[1] == "library":

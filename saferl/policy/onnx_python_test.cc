@@ -166,7 +166,7 @@ TEST(OnnxRuntime, AgreesWithTheReferenceEvaluatorOnModelsThatOurKernelsCannotExp
     shape[0] = static_cast<int64_t>(in.rows);
     std::string bytes;
     std::vector<int64_t> out_shape;
-    ASSERT_TRUE((*session)->Run(in.values, shape, &bytes, &out_shape).ok());
+    ASSERT_TRUE((*session)->Run(in.values, shape, {}, &bytes, &out_shape).ok());
     EXPECT_EQ(out_shape, std::vector<int64_t>({64, static_cast<int64_t>(out.cols)}));
     ASSERT_EQ(bytes.size(), out.values.size() * sizeof(float));
     std::vector<float> values(out.values.size());
@@ -174,15 +174,65 @@ TEST(OnnxRuntime, AgreesWithTheReferenceEvaluatorOnModelsThatOurKernelsCannotExp
     for (size_t i = 0; i < values.size(); ++i) ASSERT_NEAR(values[i], out.values[i], 1e-5) << name;
     // Wrong sizes are errors of the caller, not of the process.
     EXPECT_TRUE(absl::IsInvalidArgument(
-        (*session)->Run(std::span(in.values).subspan(1), shape, &bytes, &out_shape)));
+        (*session)->Run(std::span(in.values).subspan(1), shape, {}, &bytes, &out_shape)));
     shape.back() += 1;
     const std::vector<float> longer(in.rows * 100);
     EXPECT_TRUE(absl::IsInvalidArgument((*session)->Run(
         std::span(longer).first(in.values.size() / static_cast<size_t>(shape.back() - 1) *
                                 static_cast<size_t>(shape.back())),
-        shape, &bytes, &out_shape)));
+        shape, {}, &bytes, &out_shape)));
   }
   EXPECT_EQ(models, 2);
+}
+
+TEST(OnnxRuntime, AStateGoesInAndTheNextOneComesOut) {
+  const std::string dir = TempDirectory("stateful");
+  const auto runtime = OnnxRuntime::Load({.library = LibraryPath()});
+  ASSERT_TRUE(runtime.ok()) << runtime.status();
+  std::istringstream names(Script("stateful '" + dir + "'"));
+  int models = 0;
+  for (std::string name; names >> name; ++models) {
+    const auto session = (*runtime)->Open(*ReadFile(dir + "/" + name + ".onnx"), name);
+    ASSERT_TRUE(session.ok()) << session.status();
+    EXPECT_EQ((*session)->input().name, "obs");
+    EXPECT_EQ((*session)->output().name, "act");
+    EXPECT_EQ((*session)->states().size(), name == "gru" ? 1u : 2u);
+    EXPECT_EQ((*session)->state_size(), 4u);
+    const Rows in = ReadNpy(dir + "/" + name + ".in.npy"),
+               out = ReadNpy(dir + "/" + name + ".out.npy");
+    const std::vector<int64_t> shape = {1, static_cast<int64_t>(in.cols)};
+    std::vector<float> state((*session)->state_size(), 0.0F);
+    std::string bytes;
+    std::vector<int64_t> out_shape;
+    for (size_t row = 0; row < in.rows; ++row) {
+      const std::span<const float> x = std::span(in.values).subspan(row * in.cols, in.cols);
+      ASSERT_TRUE((*session)->Run(x, shape, state, &bytes, &out_shape).ok());
+      std::vector<float> values(out.cols);
+      ASSERT_EQ(bytes.size(), values.size() * sizeof(float));
+      std::memcpy(values.data(), bytes.data(), bytes.size());
+      for (size_t i = 0; i < out.cols; ++i)
+        ASSERT_NEAR(values[i], out.values[row * out.cols + i], 1e-5) << name << " row " << row;
+    }
+    const std::vector<float> before = state;
+    const std::vector<float> longer(in.cols + 1);
+    const int64_t wrong[] = {1, static_cast<int64_t>(in.cols) + 1};
+    EXPECT_FALSE((*session)->Run(longer, wrong, state, &bytes, &out_shape).ok());
+    EXPECT_EQ(state, before);
+    EXPECT_FALSE(
+        (*session)->Run(std::span(in.values).first(in.cols), shape, {}, &bytes, &out_shape).ok());
+    std::vector<float> x(in.cols), y(out.cols);
+    EXPECT_FALSE((*session)->Bind(x, shape, y, out_shape).ok());
+  }
+  EXPECT_EQ(models, 2);
+}
+
+TEST(OnnxRuntime, NamesPairStates) {
+  EXPECT_EQ(StateOutput("h_in"), "h_out");
+  EXPECT_EQ(StateOutput("state_in_0"), "state_out_0");
+  EXPECT_EQ(StateOutput("lstm.in.c"), "lstm.out.c");
+  EXPECT_EQ(StateOutput("h0"), "hn");
+  for (const char* none : {"in", "obs", "input", "begin_x", "0", "inner_x", ""})
+    EXPECT_EQ(StateOutput(none), "") << none;
 }
 
 TEST(OnnxRuntime, ABoundRunGivesWhatOurKernelGives) {

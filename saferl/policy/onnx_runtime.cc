@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -175,27 +176,66 @@ class Session final : public OnnxSession {
 
   /// Reads names and shapes; refuses what serving cannot carry.
   Status Describe() {
-    SAFERL_RETURN_IF_ERROR(ReadPort(0, &input_));
-    return ReadPort(1, &output_);
+    std::vector<OnnxPort> ports[2];
+    for (const int side : {0, 1}) {
+      SAFERL_RETURN_IF_ERROR(ReadPorts(side, &ports[side]));
+    }
+    TakeStates(&ports[0], &ports[1]);
+    for (const int side : {0, 1}) {
+      if (ports[side].size() == 1) continue;
+      const char* what = side == 0 ? "input" : "output";
+      return absl::InvalidArgumentError(
+          Cat(source_, ": has ", ports[side].size(), " ", what, "s",
+              states_.empty() ? "" : " besides its state", "; export it with one float32 ", what,
+              ", and a state as pairs of one shape, NAME_in and NAME_out"));
+    }
+    input_ = std::move(ports[0][0]);
+    output_ = std::move(ports[1][0]);
+    if (state_size() <= kMaxStateNumbers) return absl::OkStatus();
+    return absl::InvalidArgumentError(Cat(source_, ": a state of ", state_size(),
+                                          " numbers; at most ", kMaxStateNumbers, " are kept"));
   }
 
-  Status Run(std::span<const float> input, std::span<const int64_t> shape, std::string* output,
-             std::vector<int64_t>* output_shape) const override {
-    SAFERL_ASSIGN_OR_RETURN(const Owned in,
-                            Tensor(const_cast<float*>(input.data()), input.size(), shape, "input"));
-    const Handle in_handle = in.get();
-    const char *in_name = input_.name.c_str(), *out_name = output_.name.c_str();
-    Handle made = nullptr;
+  Status Run(std::span<const float> input, std::span<const int64_t> shape, std::span<float> state,
+             std::string* output, std::vector<int64_t>* output_shape) const override {
+    const size_t n = 1 + states_.size();
+    std::vector<Owned> in, out;
+    std::vector<Handle> in_handles, out_handles(n, nullptr);
+    std::vector<const char*> in_names = {input_.name.c_str()}, out_names = {output_.name.c_str()};
+    const auto add = [&](float* data, size_t count, std::span<const int64_t> of,
+                         std::string_view what) -> Status {
+      SAFERL_ASSIGN_OR_RETURN(Owned tensor, Tensor(data, count, of, what));
+      in_handles.push_back(tensor.get());
+      in.push_back(std::move(tensor));
+      return absl::OkStatus();
+    };
+    SAFERL_RETURN_IF_ERROR(add(const_cast<float*>(input.data()), input.size(), shape, "input"));
+    size_t at = 0;
+    for (const OnnxState& part : states_) {
+      const size_t count = std::min(Count(part.shape), state.size() - at);
+      SAFERL_RETURN_IF_ERROR(add(state.data() + at, count, part.shape, part.input));
+      in_names.push_back(part.input.c_str());
+      out_names.push_back(part.output.c_str());
+      at += count;
+    }
     SAFERL_RETURN_IF_ERROR(
-        Check(api_, api_.run(session_.get(), nullptr, &in_name, &in_handle, 1, &out_name, 1, &made),
+        Check(api_,
+              api_.run(session_.get(), nullptr, in_names.data(), in_handles.data(), n,
+                       out_names.data(), n, out_handles.data()),
               source_));
-    const Owned out(made, api_.release_value);
-    SAFERL_ASSIGN_OR_RETURN(const Owned info,
-                            Make(api_, api_.release_info, source_, api_.tensor_info, out.get()));
-    SAFERL_RETURN_IF_ERROR(ReadShape(info.get(), output_shape));
-    void* data = nullptr;
-    SAFERL_RETURN_IF_ERROR(Check(api_, api_.data(out.get(), &data), source_));
-    output->assign(static_cast<const char*>(data), Count(*output_shape) * sizeof(float));
+    for (const Handle made : out_handles) out.emplace_back(made, api_.release_value);
+    std::vector<float> next;
+    for (size_t i = 0; i < states_.size(); ++i) {
+      SAFERL_ASSIGN_OR_RETURN(const std::span<const float> part,
+                              Read(out[i + 1].get(), output_shape));
+      if (*output_shape != states_[i].shape)
+        return absl::InvalidArgumentError(Cat(source_, ": output '", JsonEscape(states_[i].output),
+                                              "' is not of its input's shape; a state keeps it"));
+      next.insert(next.end(), part.begin(), part.end());
+    }
+    SAFERL_ASSIGN_OR_RETURN(const std::span<const float> numbers, Read(out[0].get(), output_shape));
+    output->assign(reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes());
+    std::copy(next.begin(), next.end(), state.begin());
     return absl::OkStatus();
   }
 
@@ -203,6 +243,8 @@ class Session final : public OnnxSession {
                                         std::span<const int64_t> input_shape,
                                         std::span<float> output,
                                         std::span<const int64_t> output_shape) const override {
+    if (!states_.empty())
+      return absl::InvalidArgumentError(Cat(source_, ": keeps a state; call Run with it"));
     SAFERL_ASSIGN_OR_RETURN(Owned in, Tensor(input.data(), input.size(), input_shape, "input"));
     SAFERL_ASSIGN_OR_RETURN(Owned out,
                             Tensor(output.data(), output.size(), output_shape, "output"));
@@ -233,22 +275,53 @@ class Session final : public OnnxSession {
     return Check(api_, api_.dimensions(info, shape->data(), rank), source_);
   }
 
-  Status ReadPort(int side, OnnxPort* port) const {
-    const char* what = side == 0 ? "input" : "output";
+  /// The numbers of a float32 tensor, which stay the library's, and their shape.
+  StatusOr<std::span<const float>> Read(Handle value, std::vector<int64_t>* shape) const {
+    SAFERL_ASSIGN_OR_RETURN(const Owned info,
+                            Make(api_, api_.release_info, source_, api_.tensor_info, value));
+    SAFERL_RETURN_IF_ERROR(ReadShape(info.get(), shape));
+    void* data = nullptr;
+    SAFERL_RETURN_IF_ERROR(Check(api_, api_.data(value, &data), source_));
+    return std::span(static_cast<const float*>(data), Count(*shape));
+  }
+
+  Status ReadPorts(int side, std::vector<OnnxPort>* ports) const {
     size_t count = 0;
     SAFERL_RETURN_IF_ERROR(Check(api_, api_.count[side](session_.get(), &count), source_));
-    if (count != 1)
-      return absl::InvalidArgumentError(
-          Cat(source_, ": has ", count, " ", what, "s; export it with one float32 ", what));
+    for (size_t i = 0; i < count; ++i) {
+      SAFERL_RETURN_IF_ERROR(ReadPort(side, i, &ports->emplace_back()));
+    }
+    return absl::OkStatus();
+  }
+
+  /// Moves the pairs out of the ports.
+  void TakeStates(std::vector<OnnxPort>* inputs, std::vector<OnnxPort>* outputs) {
+    if (inputs->size() < 2) return;
+    std::erase_if(*inputs, [&](const OnnxPort& input) {
+      const std::string name = StateOutput(input.name);
+      const auto same = [&](const OnnxPort& port) {
+        return port.name == name && port.shape == input.shape;
+      };
+      const auto output = std::find_if(outputs->begin(), outputs->end(), same);
+      if (name.empty() || output == outputs->end()) return false;
+      OnnxState& state = states_.emplace_back(input.name, name, input.shape);
+      std::replace_if(state.shape.begin(), state.shape.end(), [](int64_t d) { return d < 0; }, 1);
+      outputs->erase(output);
+      return true;
+    });
+  }
+
+  Status ReadPort(int side, size_t index, OnnxPort* port) const {
+    const char* what = side == 0 ? "input" : "output";
     Handle allocator = nullptr;  // the library's own: not released
     SAFERL_RETURN_IF_ERROR(Check(api_, api_.allocator(&allocator), source_));
     char* name = nullptr;
     SAFERL_RETURN_IF_ERROR(
-        Check(api_, api_.name[side](session_.get(), 0, allocator, &name), source_));
+        Check(api_, api_.name[side](session_.get(), index, allocator, &name), source_));
     port->name = name;
     SAFERL_RETURN_IF_ERROR(Check(api_, api_.free(allocator, name), source_));
     SAFERL_ASSIGN_OR_RETURN(const Owned type, Make(api_, api_.release_type, source_,
-                                                   api_.type[side], session_.get(), size_t{0}));
+                                                   api_.type[side], session_.get(), index));
     Handle tensor = nullptr;  // part of `type`
     SAFERL_RETURN_IF_ERROR(Check(api_, api_.tensor_of_type(type.get(), &tensor), source_));
     int element = 0;
@@ -387,7 +460,7 @@ class Library final : public OnnxRuntime, public std::enable_shared_from_this<Li
     SAFERL_ASSIGN_OR_RETURN(const auto session, Open(SerializeOnnx(graph), "proof"));
     std::string bytes;
     std::vector<int64_t> out_shape;
-    SAFERL_RETURN_IF_ERROR(session->Run(x, shape, &bytes, &out_shape));
+    SAFERL_RETURN_IF_ERROR(session->Run(x, shape, {}, &bytes, &out_shape));
     const bool right = session->input().name == "x" && session->output().name == "y" &&
                        session->input().shape == graph.input_dims &&
                        out_shape == std::vector<int64_t>({2, 3}) && bytes.size() == sizeof y &&
@@ -402,6 +475,25 @@ class Library final : public OnnxRuntime, public std::enable_shared_from_this<Li
 };
 
 }  // namespace
+
+std::string StateOutput(std::string_view input) {
+  std::string output(input);
+  for (size_t at = 0; at < input.size();) {  // the words between "_" and "."
+    const size_t end = std::min(input.find_first_of("_.", at), input.size());
+    const bool whole = at == 0 && end == input.size();  // the one input of many a model
+    if (!whole && input.substr(at, end - at) == "in") return output.replace(at, 2, "out");
+    at = end + 1;
+  }
+  if (input.size() < 2 || input.back() != '0') return "";
+  output.back() = 'n';
+  return output;
+}
+
+size_t OnnxSession::state_size() const {
+  size_t n = 0;
+  for (const OnnxState& part : states_) n += Count(part.shape);
+  return n;
+}
 
 StatusOr<std::shared_ptr<const OnnxRuntime>> OnnxRuntime::Load(const OnnxRuntimeOptions& options) {
   auto library = std::make_shared<Library>(options);

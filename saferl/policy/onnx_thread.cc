@@ -14,6 +14,7 @@ class Threaded final : public OnnxSession {
   explicit Threaded(std::unique_ptr<const OnnxSession> session) : session_(std::move(session)) {
     input_ = session_->input();
     output_ = session_->output();
+    states_ = session_->states();
     thread_ = std::thread([this] { Work(); });
   }
   ~Threaded() override {
@@ -25,10 +26,10 @@ class Threaded final : public OnnxSession {
     thread_.join();  // before the session goes: what the thread holds is the session's
   }
 
-  Status Run(std::span<const float> input, std::span<const int64_t> shape, std::string* output,
-             std::vector<int64_t>* output_shape) const override {
+  Status Run(std::span<const float> input, std::span<const int64_t> shape, std::span<float> state,
+             std::string* output, std::vector<int64_t>* output_shape) const override {
     std::packaged_task<Status()> call(
-        [&] { return session_->Run(input, shape, output, output_shape); });
+        [&] { return session_->Run(input, shape, state, output, output_shape); });
     std::future<Status> answer = call.get_future();
     {
       const std::lock_guard<std::mutex> lock(mutex_);

@@ -25,8 +25,8 @@ class Negating final : public OnnxSession {
     output_ = {"y", {-1}};
   }
   ~Negating() override { seen_->gone = true; }
-  Status Run(std::span<const float> input, std::span<const int64_t> shape, std::string* output,
-             std::vector<int64_t>* output_shape) const override {
+  Status Run(std::span<const float> input, std::span<const int64_t> shape, std::span<float>,
+             std::string* output, std::vector<int64_t>* output_shape) const override {
     seen_->most = std::max(seen_->most, ++seen_->inside);
     seen_->threads.insert(std::this_thread::get_id());
     ++seen_->runs;
@@ -63,7 +63,7 @@ TEST(OnnxThread, ManyCallersGetTheirOwnAnswersFromOneThread) {
           const int64_t shape[] = {2};
           std::string bytes;
           std::vector<int64_t> out_shape;
-          EXPECT_TRUE(session->Run(x, shape, &bytes, &out_shape).ok());
+          EXPECT_TRUE(session->Run(x, shape, {}, &bytes, &out_shape).ok());
           float y[2];
           ASSERT_EQ(bytes.size(), sizeof y);
           std::memcpy(y, bytes.data(), sizeof y);
@@ -88,9 +88,9 @@ TEST(OnnxThread, ErrorsAndExceptionsAreTheCallersAndTheThreadGoesOn) {
   std::string bytes;
   std::vector<int64_t> out_shape;
   const float negative[] = {-1}, zero[] = {0}, one[] = {1};
-  EXPECT_EQ(session->Run(negative, shape, &bytes, &out_shape).message(), "negative");
-  EXPECT_THROW((void)session->Run(zero, shape, &bytes, &out_shape), std::runtime_error);
-  EXPECT_TRUE(session->Run(one, shape, &bytes, &out_shape).ok());
+  EXPECT_EQ(session->Run(negative, shape, {}, &bytes, &out_shape).message(), "negative");
+  EXPECT_THROW((void)session->Run(zero, shape, {}, &bytes, &out_shape), std::runtime_error);
+  EXPECT_TRUE(session->Run(one, shape, {}, &bytes, &out_shape).ok());
 }
 
 }  // namespace

@@ -348,13 +348,9 @@ Status App::WatchAlerts() {
   rules.clear_s = c.clear_s;
   Alerts* alerts = monitor_ == nullptr ? own_alerts_.get() : &monitor_->monitor().alerts();
   alert_watch_ = std::make_unique<AlertWatch>(rules, &counts_, alerts, config_.data_dir);
-<<<<<<< HEAD
-  drift_watch_ = std::make_unique<DriftWatch>(&models_, &metrics_, alerts);
-  return absl::OkStatus();
-=======
   drift_watch_ = std::make_unique<DriftWatch>(&models_, &metrics_, alerts,
                                               InFolder(config_.data_dir, "drift"));
->>>>>>> evidence
+  return absl::OkStatus();
 }
 
 StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,

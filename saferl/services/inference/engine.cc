@@ -25,31 +25,6 @@ Status ReadWhole(const Parameters& parameters, const std::string& name, int64_t*
   return absl::OkStatus();
 }
 
-Status ReadTruth(const Parameters& parameters, const std::string& name, bool* value) {
-  const auto at = parameters.find(name);
-  if (at == parameters.end()) return absl::OkStatus();
-  const bool* truth = std::get_if<bool>(&at->second);
-  if (truth == nullptr) return BadParameter(name, "send true or false");
-  *value = *truth;
-  return absl::OkStatus();
-}
-
-/// Number or text; 0 and "" are no sequence.
-Status ReadSequenceId(const Parameters& parameters, std::string* id) {
-  const auto at = parameters.find("sequence_id");
-  if (at == parameters.end()) return absl::OkStatus();
-  if (const auto* text = std::get_if<std::string>(&at->second)) {
-    if (text->size() > 128) return BadParameter("sequence_id", "send at most 128 bytes");
-    *id = *text;
-    return absl::OkStatus();
-  }
-  const auto* number = std::get_if<int64_t>(&at->second);
-  if (number == nullptr || *number < 0)
-    return BadParameter("sequence_id", "send a text or a whole number from 0 on");
-  if (*number != 0) *id = Cat(*number);
-  return absl::OkStatus();
-}
-
 Status TooLate(std::string_view why) {
   return absl::DeadlineExceededError(
       Cat("deadline: ", why, "; give more time or send less at once"));
@@ -92,101 +67,11 @@ size_t Engine::waiting() const {
   return queue_.size();
 }
 
-size_t Engine::sequences() const {
-  const std::lock_guard<std::mutex> lock(sequence_mutex_);
-  return sequences_.size();
-}
-
 bool Engine::Before::operator()(const std::unique_ptr<Job>& a,
                                 const std::unique_ptr<Job>& b) const {
   if (a->priority != b->priority) return a->priority < b->priority;
   if (a->deadline_ns != b->deadline_ns) return a->deadline_ns < b->deadline_ns;
   return a->arrival < b->arrival;
-}
-
-Engine::Sequence::Sequence(std::shared_ptr<const ServedModel> of, int64_t now_ns)
-    : model(std::move(of)), used_ns(now_ns) {
-  model->metrics->sequences.Add(1);
-  model->sequences.fetch_add(1, std::memory_order_relaxed);
-}
-
-Engine::Sequence::~Sequence() {
-  model->sequences.fetch_sub(1, std::memory_order_relaxed);
-  model->metrics->sequences.Add(-1);
-}
-
-void Engine::ForgetIdle(int64_t now_ns) {
-  const auto idle = static_cast<int64_t>(options_.sequence_idle_s * 1e9);
-  for (auto at = sequences_.begin(); at != sequences_.end();) {
-    if (now_ns - at->second.used_ns < idle) {
-      ++at;
-      continue;
-    }
-    at->second.model->metrics->evicted_idle.Add();
-    at = sequences_.erase(at);
-  }
-}
-
-StatusOr<std::shared_ptr<const ServedModel>> Engine::FindSequence(const std::string& id, bool start,
-                                                                  bool end, const InferCall& call) {
-  const int64_t now = Nanos();
-  const std::pair<std::string, std::string> key{call.model, id};
-  StatusOr<std::shared_ptr<const ServedModel>> found = nullptr;
-  if (start) found = host_->Resolve(call.model, call.version);  // may load: not under the lock
-  const std::lock_guard<std::mutex> lock(sequence_mutex_);
-  if (start) {
-    SAFERL_ASSIGN_OR_RETURN(std::shared_ptr<const ServedModel> model, std::move(found));
-    if (end) {
-      sequences_.erase(key);
-      return model;
-    }
-    if (static_cast<int>(sequences_.size()) >= options_.max_sequences) ForgetIdle(now);
-    if (static_cast<int>(sequences_.size()) >= options_.max_sequences && !sequences_.contains(key))
-      return absl::ResourceExhaustedError(Cat(
-          "sequence_id: ", options_.max_sequences,
-          " sequences are open; end some, or let them idle for ", options_.sequence_idle_s, " s"));
-    sequences_.erase(key);
-    sequences_.emplace(std::piecewise_construct, std::forward_as_tuple(key),
-                       std::forward_as_tuple(model, now));
-    return model;
-  }
-  const auto at = sequences_.find(key);
-  const auto idle = static_cast<int64_t>(options_.sequence_idle_s * 1e9);
-  if (at != sequences_.end() && now - at->second.used_ns >= idle) {
-    at->second.model->metrics->evicted_idle.Add();
-    sequences_.erase(at);
-    return absl::InvalidArgumentError(Cat("sequence_id: '", JsonEscape(id), "' of model '",
-                                          call.model, "' was idle for ", options_.sequence_idle_s,
-                                          " s and is lost; begin it with sequence_start"));
-  }
-  if (at == sequences_.end())
-    return absl::InvalidArgumentError(
-        Cat("sequence_id: '", JsonEscape(id), "' of model '", call.model,
-            "' is not open here: it never began, has ended, or was idle for ",
-            options_.sequence_idle_s, " s; its first request must carry sequence_start"));
-  std::shared_ptr<const ServedModel> model = at->second.model;
-  if (!call.version.empty() && call.version != model->version) {
-    const std::shared_ptr<const ServedModel> named = host_->Find(call.model, call.version);
-    const bool alias = named != nullptr && named->version != call.version;
-    if (!alias)
-      return absl::InvalidArgumentError(Cat("sequence_id: '", JsonEscape(id), "' began on version ",
-                                            model->version, "; name that one or none"));
-  }
-  at->second.used_ns = now;
-  if (end) sequences_.erase(at);
-  return model;
-}
-
-StatusOr<std::shared_ptr<const ServedModel>> Engine::FindModel(InferCall* call) {
-  const Parameters& parameters = call->request.parameters;
-  if (parameters.empty()) return host_->Resolve(call->model, call->version);
-  std::string sequence;
-  bool start = false, end = false;
-  SAFERL_RETURN_IF_ERROR(ReadSequenceId(parameters, &sequence));
-  SAFERL_RETURN_IF_ERROR(ReadTruth(parameters, "sequence_start", &start));
-  SAFERL_RETURN_IF_ERROR(ReadTruth(parameters, "sequence_end", &end));
-  if (sequence.empty()) return host_->Resolve(call->model, call->version);
-  return FindSequence(sequence, start, end, *call);
 }
 
 Status Engine::Prepare(Job* job) {
@@ -203,7 +88,9 @@ Status Engine::Prepare(Job* job) {
     }
   }
   if (job->deadline_ns <= Nanos()) return TooLate("it had passed when the request was read");
-  SAFERL_ASSIGN_OR_RETURN(job->model, FindModel(&job->call));
+  SAFERL_ASSIGN_OR_RETURN(Place place, FindPlace(job->call));
+  job->model = std::move(place.model);
+  job->memory = std::move(place.memory);
   job->rows = RowsOf(*job->model, job->call.request);
   const int64_t one = job->model->cost_ns.load(std::memory_order_relaxed);
   const int64_t row = job->model->row_cost_ns.load(std::memory_order_relaxed);
@@ -236,11 +123,12 @@ Status Engine::Enter(std::unique_ptr<Job> job, const std::function<Done()>& done
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     job->arrival = ++arrivals_;
-    job->queued_ns = Nanos();
+    const int64_t now = Nanos();
+    if (job->queued_ns == 0) job->queued_ns = now;
     // Twice: what may wait until it is just in time is late as often as not, and a queue of half
     // that length keeps the slots as busy.
     const int64_t ahead = job->deadline_ns == INT64_MAX ? 0 : Ahead(job);
-    if (ahead > 0 && job->queued_ns + job->cost_ns + 2 * ahead > job->deadline_ns)
+    if (ahead > 0 && now + job->cost_ns + 2 * ahead > job->deadline_ns)
       return TooLate("the work before this request, and its own, take longer");
     handed = computing_ < options_.slots;
     const bool full = !handed && static_cast<int>(queue_.size()) >= options_.max_queue;
@@ -268,8 +156,8 @@ StatusOr<InferResponse> Engine::Answer(Job* job) {
     return TooLate("it passed while the request waited");
   }
   const int64_t queued = job->queued_ns == 0 ? 0 : start - job->queued_ns;
-  StatusOr<InferResponse> answer =
-      Infer(*job->model, std::move(job->call.request), job->call.transport, queued);
+  StatusOr<InferResponse> answer = Infer(*job->model, std::move(job->call.request),
+                                         job->call.transport, queued, job->turn.state());
   if (!answer.ok()) return answer;  // says nothing of what an answer costs
   const int64_t cost = (Nanos() - start) / job->rows;
   std::atomic<int64_t>& known = job->rows == 1 ? job->model->cost_ns : job->model->row_cost_ns;
@@ -307,7 +195,10 @@ void Engine::Drain(bool worker) {
   while (true) {
     const std::vector<std::unique_ptr<Job>> batch = Next(worker);
     if (batch.empty()) return;
-    for (const std::unique_ptr<Job>& job : batch) job->done(Answer(job.get()));
+    for (const std::unique_ptr<Job>& job : batch) {
+      job->done(Answer(job.get()));
+      job->turn = Turn();
+    }
   }
 }
 
@@ -350,34 +241,37 @@ void Engine::Work(bool sweeps) {
   }
 }
 
+/// True: the caller holds a slot and computes the job. False: it is in the queue, or waits for its
+/// turn, and what `done` made is called later.
+StatusOr<bool> Engine::IsMine(Job* job, const std::function<Done()>& done) {
+  SAFERL_RETURN_IF_ERROR(Prepare(job));
+  SAFERL_ASSIGN_OR_RETURN(const bool waits, WaitsForTurn(job, done));
+  if (waits) return false;
+  if (job->cost_ns <= kCallersNanos && TakeSlot()) return true;
+  SAFERL_RETURN_IF_ERROR(Enter(std::make_unique<Job>(std::move(*job)), done));
+  return false;
+}
+
 void Engine::Submit(InferCall call, Done done) {
-  Job mine;
-  mine.call = std::move(call);
-  if (Status status = Prepare(&mine); !status.ok()) {
-    done(std::move(status));
-  } else if (mine.cost_ns <= kCallersNanos && TakeSlot()) {
-    done(Answer(&mine));
-    Drain(false);
-  } else if (Status refused =
-                 Enter(std::make_unique<Job>(std::move(mine)), [&] { return std::move(done); });
-             !refused.ok()) {
-    done(std::move(refused));
-  }
+  Job job;
+  job.call = std::move(call);
+  const StatusOr<bool> mine = IsMine(&job, [&] { return std::move(done); });
+  if (!mine.ok()) return done(mine.status());
+  if (!*mine) return;
+  done(Answer(&job));
+  job.turn = Turn();
+  Drain(false);
 }
 
 std::optional<StatusOr<InferResponse>> Engine::Try(InferCall call,
                                                    const std::function<Done()>& later) {
-  Job mine;
-  mine.call = std::move(call);
-  if (Status status = Prepare(&mine); !status.ok()) return status;
-  if (mine.cost_ns <= kCallersNanos && TakeSlot()) {
-    StatusOr<InferResponse> answer = Answer(&mine);
-    Release();
-    return answer;
-  }
-  if (Status refused = Enter(std::make_unique<Job>(std::move(mine)), later); !refused.ok())
-    return refused;
-  return std::nullopt;
+  Job job;
+  job.call = std::move(call);
+  SAFERL_ASSIGN_OR_RETURN(const bool mine, IsMine(&job, later));
+  if (!mine) return std::nullopt;
+  StatusOr<InferResponse> answer = Answer(&job);
+  Release();
+  return answer;
 }
 
 }  // namespace saferl::services

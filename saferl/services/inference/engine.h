@@ -17,17 +17,20 @@
 // Sequences: `sequence_id` (number or text; 0 and "" mean none), `sequence_start`, `sequence_end`.
 // A sequence stays on the version that it began with, also over a reload or unload, until its end
 // or `sequence_idle_s` without a request. A lost sequence is refused (kInvalidArgument), never
-// silently begun anew.
-// Threads: any. RT: no.
-// Source: Triton's scheduling and stateful-model documents, for names and units.
+// silently begun anew. A model that keeps a state is asked in sequences only: each has its own,
+// zeros at first, and its requests compute one after the other in the order of their arrival; one
+// that failed, or came too late, left the state as it was. Threads: any. RT: no. Source: Triton's
+// scheduling and stateful-model documents, for names and units.
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -45,6 +48,7 @@ struct EngineOptions {
   int batch = 8;
   int max_queue = 256;
   int max_sequences = 4096;
+  int max_turns = 64;  ///< requests of one sequence that wait for one another
   double sequence_idle_s = 60;
 };
 
@@ -76,8 +80,26 @@ class Engine {
   size_t sequences() const;
 
  private:
+  struct Memory;
+  /// While it lives it is the turn of this job in its sequence; then the next one's.
+  class Turn {
+   public:
+    Turn() = default;
+    Turn(Engine* engine, std::shared_ptr<Memory> memory)
+        : engine_(engine), memory_(std::move(memory)) {}
+    Turn(Turn&& other) noexcept = default;
+    Turn& operator=(Turn&& other) noexcept;
+    ~Turn();
+    std::span<float> state() const;
+
+   private:
+    Engine* engine_ = nullptr;
+    std::shared_ptr<Memory> memory_;
+  };
   struct Job {
     std::shared_ptr<const ServedModel> model;
+    std::shared_ptr<Memory> memory;  ///< of its sequence, where the model keeps a state
+    Turn turn;
     InferCall call;
     Done done;
     int64_t priority = kDefaultPriority, deadline_ns = INT64_MAX;
@@ -88,6 +110,19 @@ class Engine {
     bool operator()(const std::unique_ptr<Job>& a, const std::unique_ptr<Job>& b) const;
   };
   using Queue = std::set<std::unique_ptr<Job>, Before>;
+  /// What a model that keeps a state knows of a sequence.
+  struct Memory {
+    explicit Memory(size_t numbers) : state(numbers, 0.0F) {}
+    std::vector<float> state;  ///< whose turn it is may change it
+    std::mutex mutex;          ///< of the rest
+    bool taken = false;
+    std::deque<std::unique_ptr<Job>> waiting;
+  };
+  /// Where a request belongs.
+  struct Place {
+    std::shared_ptr<const ServedModel> model;
+    std::shared_ptr<Memory> memory;
+  };
   /// Counts itself in the gauge and holds its version in memory.
   struct Sequence {
     Sequence(std::shared_ptr<const ServedModel> of, int64_t now_ns);
@@ -95,13 +130,19 @@ class Engine {
     Sequence(const Sequence&) = delete;
     Sequence& operator=(const Sequence&) = delete;
     const std::shared_ptr<const ServedModel> model;
+    const std::shared_ptr<Memory> memory;
     int64_t used_ns;
   };
+  static std::shared_ptr<Memory> MemoryOf(const ServedModel& model);
 
   Status Prepare(Job* job);
-  StatusOr<std::shared_ptr<const ServedModel>> FindModel(InferCall* call);
-  StatusOr<std::shared_ptr<const ServedModel>> FindSequence(const std::string& id, bool start,
-                                                            bool end, const InferCall& call);
+  StatusOr<bool> IsMine(Job* job, const std::function<Done()>& done);
+  StatusOr<Place> FindPlace(const InferCall& call);
+  StatusOr<Place> FindSequence(const std::string& id, bool start, bool end, const InferCall& call);
+  StatusOr<Place> BeginSequence(const std::string& id, bool end, const InferCall& call);
+  /// True: the job was taken to wait for its turn, and what `done` made is called later.
+  StatusOr<bool> WaitsForTurn(Job* job, const std::function<Done()>& done);
+  void PassTurn(const std::shared_ptr<Memory>& memory);
   void ForgetIdle(int64_t now_ns);
   bool TakeSlot();  ///< a free one, if there is
   /// Gives the job to a worker, at once or in its turn: `done` is asked for what to call then. Or

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <span>
@@ -18,7 +19,8 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
 
 /// Every dimension as the model has it; where it has any size, 1 or more. A model of rows also
 /// takes one row without the rows' dimension.
-Status CheckOnnxShape(const TensorSpec& spec, const Tensor& input) {
+Status CheckOnnxShape(const ServedModel& model, const Tensor& input) {
+  const TensorSpec& spec = model.input;
   std::vector<int64_t> shape = input.shape;
   if (HasRows(spec) && shape.size() + 1 == spec.shape.size()) shape.insert(shape.begin(), 1);
   bool fits = shape.size() == spec.shape.size();
@@ -28,6 +30,10 @@ Status CheckOnnxShape(const TensorSpec& spec, const Tensor& input) {
     return absl::InvalidArgumentError(Cat("input '", input.name, "': shape ",
                                           ShapeText(input.shape), "; send ", ShapeText(spec.shape),
                                           ", where -1 is any size"));
+  if (KeepsState(model) && HasRows(spec) && shape[0] > 1)
+    return absl::InvalidArgumentError(
+        Cat("input '", input.name, "': ", shape[0],
+            " rows; this model keeps a state: send one row after the other of a sequence"));
   if (HasRows(spec) && shape[0] > kMaxRows)
     return absl::InvalidArgumentError(
         Cat("input '", input.name, "': ", shape[0], " rows; send 1 to ", kMaxRows));
@@ -46,7 +52,7 @@ Status CheckRequest(const ServedModel& model, const InferRequest& request) {
   if (input.type != model.input.type)
     return bad(Cat("input '", input.name, "': datatype ", Name(input.type), "; send ",
                    Name(model.input.type)));
-  if (model.session != nullptr) SAFERL_RETURN_IF_ERROR(CheckOnnxShape(model.input, input));
+  if (model.session != nullptr) SAFERL_RETURN_IF_ERROR(CheckOnnxShape(model, input));
   const int64_t n = model.input.shape.empty() ? 1 : model.input.shape.back();
   const bool one = input.shape.size() == 1 && input.shape[0] == n;
   const bool many = input.shape.size() == 2 && input.shape[1] == n;
@@ -72,12 +78,14 @@ std::span<const float> Row(const std::string& bytes, size_t row, size_t n) {
   return {reinterpret_cast<const float*>(bytes.data()) + row * n, n};
 }
 
-Status ComputeOnnx(const ServedModel& model, const Tensor& input, Tensor* output) {
+Status ComputeOnnx(const ServedModel& model, const Tensor& input, std::span<float> state,
+                   Tensor* output) {
   const bool row = HasRows(model.input) && input.shape.size() + 1 == model.input.shape.size();
   std::vector<int64_t> shape = input.shape;
   if (row) shape.insert(shape.begin(), 1);
+  std::vector<float> next(state.begin(), state.end());
   SAFERL_RETURN_IF_ERROR(model.session->Run(Row(input.bytes, 0, input.bytes.size() / sizeof(float)),
-                                            shape, &output->bytes, &output->shape));
+                                            shape, next, &output->bytes, &output->shape));
   if (row && HasRows(model.output) && !output->shape.empty() && output->shape[0] == 1)
     output->shape.erase(output->shape.begin());
   output->name = model.output.name;
@@ -89,6 +97,7 @@ Status ComputeOnnx(const ServedModel& model, const Tensor& input, Tensor* output
               "': the model's answer to it is not finite; send numbers that "
               "it was made for"));
   }
+  std::copy(next.begin(), next.end(), state.begin());  // only now: an error changes no sequence
   if (model.drift == nullptr) return absl::OkStatus();
   const auto n_in = static_cast<size_t>(model.input.shape.back());
   const auto n_out = static_cast<size_t>(model.output.shape.back());
@@ -106,8 +115,9 @@ uint64_t RowsOf(const ServedModel& model, const std::vector<int64_t>& shape) {
              : 1;
 }
 
-Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
-  if (model.session != nullptr) return ComputeOnnx(model, input, output);
+Status Compute(const ServedModel& model, const Tensor& input, std::span<float> state,
+               Tensor* output) {
+  if (model.session != nullptr) return ComputeOnnx(model, input, state, output);
   const auto n_in = static_cast<size_t>(model.input.shape.back());
   const auto n_out = static_cast<size_t>(model.output.shape.back());
   const size_t rows = input.bytes.size() / (n_in * sizeof(float));
@@ -130,14 +140,15 @@ Status Compute(const ServedModel& model, const Tensor& input, Tensor* output) {
 }  // namespace
 
 StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
-                              telemetry::Transport transport, int64_t queue_ns) {
+                              telemetry::Transport transport, int64_t queue_ns,
+                              std::span<float> state) {
   const int64_t start = Nanos();
   InferResponse response;
   Status status = CheckRequest(model, request);
   const int64_t checked = Nanos();
   int64_t computed = checked;
   if (status.ok()) {
-    status = Compute(model, request.inputs[0], &response.outputs.emplace_back());
+    status = Compute(model, request.inputs[0], state, &response.outputs.emplace_back());
     computed = Nanos();
   }
   ModelStatistics& s = model.statistics;

@@ -66,12 +66,13 @@ StatusOr<int64_t> MeasureSession(const ServedModel& model) {
     numbers *= d;
   }
   const std::vector<float> row(static_cast<size_t>(numbers), 0.0F);
+  std::vector<float> state(model.session->state_size(), 0.0F);
   int64_t best = INT64_MAX;
   for (int i = 0; i < kCostRuns && (i == 0 || best < kLongRun_ns); ++i) {
     std::string output;
     std::vector<int64_t> output_shape;
     const int64_t start = Nanos();
-    Status status = model.session->Run(row, shape, &output, &output_shape);
+    Status status = model.session->Run(row, shape, state, &output, &output_shape);
     if (absl::IsResourceExhausted(status)) return status;
     if (!status.ok()) {
       Log(LogLevel::kWarning, "an ONNX model does not compute a row of zeros",

@@ -23,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -162,12 +163,21 @@ inline constexpr int64_t kMaxRows = 1 << 14;  ///< of one request
 /// True when the first dimension counts rows that are computed together.
 inline bool HasRows(const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] < 0; }
 
+/// What a model keeps from request to request; with a state its answer depends on what its sequence
+/// was asked before.
+inline std::span<const policy::OnnxState> StatesOf(const ServedModel& model) {
+  return model.session == nullptr ? std::span<const policy::OnnxState>() : model.session->states();
+}
+inline bool KeepsState(const ServedModel& model) { return !StatesOf(model).empty(); }
+
 /// True for the names and versions that URLs and files may carry.
 bool IsModelName(std::string_view text);
 
 /// Runs a decoded request on a version: shapes checked, every row computed, statistics kept.
-/// `queue_ns`: how long it waited.
+/// `queue_ns`: how long it waited. `state`: of a model that keeps one, the sequence's, which is the
+/// next one afterwards.
 StatusOr<InferResponse> Infer(const ServedModel& model, InferRequest request,
-                              telemetry::Transport transport, int64_t queue_ns = 0);
+                              telemetry::Transport transport, int64_t queue_ns = 0,
+                              std::span<float> state = {});
 
 }  // namespace saferl::services

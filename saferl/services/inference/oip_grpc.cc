@@ -264,6 +264,14 @@ class Service final : public Base {
     config->mutable_version_policy()->mutable_all();
     FillConfig((*model)->input, rows, config->add_input());
     FillConfig((*model)->output, rows, config->add_output());
+    for (const policy::OnnxState& part : StatesOf(**model)) {
+      inference::ModelSequenceBatching::State* state =
+          config->mutable_sequence_batching()->add_state();
+      state->set_input_name(part.input);
+      state->set_output_name(part.output);
+      state->set_data_type(inference::TYPE_FP32);
+      for (const int64_t d : part.shape) state->add_dims(d);
+    }
     return Finish(context, absl::OkStatus());
   }
 

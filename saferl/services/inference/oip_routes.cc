@@ -335,6 +335,16 @@ std::string ModelConfigJson(const ServedModel& model) {
   tensor("input", model.input);
   tensor("output", model.output);
   w.Key("version_policy").BeginObject().Key("all").BeginObject().EndObject().EndObject();
+  if (KeepsState(model)) {
+    w.Key("sequence_batching").BeginObject().Key("state").BeginArray();
+    for (const policy::OnnxState& part : StatesOf(model)) {
+      w.BeginObject().Field("input_name", part.input).Field("output_name", part.output);
+      w.Field("data_type", "TYPE_FP32").Key("dims").BeginArray();
+      for (const int64_t d : part.shape) w.Value(d);
+      w.EndArray().EndObject();
+    }
+    w.EndArray().EndObject();
+  }
   return w.EndObject().Take();
 }
 
