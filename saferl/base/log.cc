@@ -46,7 +46,7 @@ class Output {
     auto logger = std::make_shared<spdlog::logger>("saferl", std::move(sink));
     logger->set_pattern("%v");
     logger->set_level(ToSpdlog(level));
-    logger->flush_on(spdlog::level::warn);
+    logger->flush_on(spdlog::level::trace);  // who reads a log reads it now
     const std::lock_guard lock(mutex_);
     if (logger_ != nullptr) logger_->flush();
     logger_ = std::move(logger);

@@ -6,12 +6,14 @@
 #include "saferl/cli/serve.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/services/monitor/service.h"
+#include "saferl/services/observer.h"
 
 namespace saferl::cli {
 namespace {
 
 StatusOr<ExitCode> RunMonitor(const Args& args, Console& console) {
   SAFERL_ASSIGN_OR_RETURN(services::ServiceConfig config, ServiceConfigOf(args));
+  SAFERL_RETURN_IF_ERROR(services::OpenLogOf(config, "saferl-monitor"));
   WarnOfMisspelt(config);
   if (args.has("--shm")) config.monitor.shm = args.text("--shm");
   if (args.has("--url")) config.monitor.url = args.text("--url");

@@ -22,7 +22,7 @@ class ProfileVerb : public testing::Test {
   explicit ProfileVerb(bool profiling = true)
       : dir_(Cat(testing::TempDir(), "saferl_profile_", ::getpid())) {
     std::filesystem::create_directories(dir_);
-    telemetry::AddTelemetryRoutes(&router_, metrics_, profiling);
+    telemetry::AddTelemetryRoutes(&router_, metrics_, {.profiling = profiling});
     auto server = net::HttpServer::Start({}, router_);
     EXPECT_TRUE(server.ok()) << server.status();
     if (server.ok()) server_ = *std::move(server);
@@ -88,7 +88,7 @@ TEST_F(ProfileVerbOff, SaysHowToTurnItOn) {
                              {"--duration", "0.1"},
                              {"--out", File("a.html")}});
   ASSERT_FALSE(code.ok());
-  EXPECT_NE(code.status().message().find("CPU_PROFILING=true"), absl::string_view::npos)
+  EXPECT_NE(code.status().message().find("PROFILING_ENABLED=true"), absl::string_view::npos)
       << code.status();
   EXPECT_FALSE(FileExists(File("a.html")));
 }

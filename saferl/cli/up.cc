@@ -11,6 +11,7 @@
 #include "saferl/cli/serve.h"
 #include "saferl/cli/verbs.h"
 #include "saferl/services/app.h"
+#include "saferl/services/observer.h"
 
 namespace saferl::cli {
 namespace {
@@ -79,6 +80,7 @@ namespace {
 StatusOr<ExitCode> RunUp(const Args& args, Console& console) {
   const int64_t start = Nanos();
   SAFERL_ASSIGN_OR_RETURN(const services::ServiceConfig config, ServiceConfigOf(args));
+  SAFERL_RETURN_IF_ERROR(services::OpenLogOf(config, "saferl"));
   WarnOfMisspelt(config);
   std::vector<services::Service> which;
   for (const std::string& name : args.All("--service")) {

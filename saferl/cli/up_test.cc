@@ -28,10 +28,10 @@ constexpr int64_t kLongest_ns = 30 * kNanosPerSecond;
 /// A running `saferl up`, killed at the end.
 class Up {
  public:
-  explicit Up(const Program& saferl) : log_(saferl.Path("up.log")) {
+  explicit Up(const Program& saferl, const std::string& more = "") : log_(saferl.Path("up.log")) {
     const auto started = storage::testing::StartChild(
         {"/bin/sh", "-c",
-         Cat(saferl.environment(), " exec '", saferl.binary(), "' up --json", kStart)},
+         Cat(saferl.environment(), " exec '", saferl.binary(), "' up --json", kStart, more)},
         {.log = log_, .directory = saferl.folder(), .death_signal = SIGKILL});
     if (started.ok()) process_ = *started;
   }
@@ -100,6 +100,21 @@ TEST(UpTest, HoldsAtMostThirtyMegabytesWhenIdle) {
   EXPECT_LE(most, 30'000'000);
 }
 #endif
+
+TEST(UpTest, TheSpecificationsProfilingAndLogSettingsOfDotEnvAreHeard) {
+  const Program saferl("up_telemetry", SAFERL_BINARY_DIR);
+  ASSERT_TRUE(
+      WriteFileAtomic(saferl.Path(".env"), "PROFILING_ENABLED=true\nLOG_LEVEL=debug\n").ok());
+  const Up up(saferl, " --set telemetry.log_dir=logs --set telemetry.access_log=all");
+  const StatusOr<Node> ready = up.Ready();
+  ASSERT_TRUE(ready.ok()) << ready.status() << up.log();
+  const ProgramResult profile =
+      saferl.Run(Cat("profile cpu --service http://127.0.0.1:", ready->Find("api_port")->text(),
+                     " --duration 0.2 --out profile.html"));
+  EXPECT_EQ(profile.code, 0) << profile.err;
+  EXPECT_TRUE(std::filesystem::exists(saferl.Path("profile.html")));
+  EXPECT_THAT(ReadFile(saferl.Path("logs/saferl.log")).value_or(""), HasSubstr("/debug/profile"));
+}
 
 TEST(UpTest, AMissingLibraryIsNamedWithItsPackage) {
   Program saferl("up_libraries", SAFERL_BINARY_DIR);

@@ -11,12 +11,14 @@
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
 #include "saferl/services/mlflow/routes.h"
+#include "saferl/services/observer.h"
 #include "saferl/services/registry/model_routes.h"
 #include "saferl/services/rollouts/lease_routes.h"
 #include "saferl/services/rollouts/rollout_routes.h"
 #include "saferl/services/stores.h"
 #include "saferl/telemetry/gpu_metrics.h"
 #include "saferl/telemetry/operations_metrics.h"
+#include "saferl/telemetry/routes.h"
 
 namespace saferl::services {
 namespace {
@@ -241,17 +243,9 @@ void App::AddCommonRoutes(const std::string& title, net::Router* router) {
                                   .EndObject()
                                   .Take());
       });
-  if (config_.telemetry.prometheus) {
-    Add(
-        router, "/metrics", "metrics", "Metrics in Prometheus' text format", "service",
-        net::Run::kPool,
-        [this](const Request&) {
-          Response response = Response::Text(metrics_.Text());
-          response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-          return response;
-        },
-        "text/plain");
-  }
+  const TelemetryConfig& t = config_.telemetry;
+  telemetry::AddTelemetryRoutes(
+      router, metrics_, {.metrics = t.prometheus, .profiling = t.profiling || t.cpu_profiling});
   AddOipRoutes(Oip(), &engine_, router);
   net::AddDocs(router, title, build_.version);
 }
@@ -296,36 +290,21 @@ void App::AddHealthRoutes(net::Router* router) {
 StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server, const char* name,
                                                       const net::Router& router) {
   http_metrics_.push_back(std::make_unique<telemetry::HttpMetrics>(metrics_, name));
-  telemetry::HttpMetrics* metrics = http_metrics_.back().get();
-  std::vector<std::pair<const net::Route*, telemetry::HttpMetrics::Route*>> known;
-  for (const auto& route : router.routes())
-    known.emplace_back(route.get(), &metrics->ForRoute(net::Name(route->method), route->pattern));
-  std::sort(known.begin(), known.end());
-  telemetry::HttpMetrics::Route* none = &metrics->ForRoute("none", "none");
   net::ServerOptions options;
   options.host = server.host;
   options.port = server.port;
   options.io_threads = server.io_threads;
   options.pool_threads = server.pool_threads;
   options.control_queue = config_.inference.max_queue;
-  const double slow_s = config_.alerts.latency_s;
-  ServiceCounts* counts = &counts_;
-  const auto observe = [known = std::move(known), none, metrics, counts,
-                        slow_s](const net::RequestRecord& record) {
-    const bool stays_open =
-        record.route != nullptr && (record.route->websocket || record.route->events);
-    if (!stays_open) counts->Count(record.status, record.duration_ns, slow_s);
-    telemetry::HttpMetrics::Route* route = none;
-    const auto at =
-        std::lower_bound(known.begin(), known.end(), record.route,
-                         [](const auto& a, const net::Route* b) { return a.first < b; });
-    if (at != known.end() && at->first == record.route) route = at->second;
-    route->duration.Observe(1e-9 * static_cast<double>(record.duration_ns));
-    route->requests.Add(record.status);
-    metrics->sent_bytes.Add(record.sent_bytes);
-  };
   StatusOr<std::unique_ptr<net::HttpServer>> started =
-      net::HttpServer::Start(options, router, observe);
+      net::HttpServer::Start(options, router,
+                             MakeObserver({.service = name,
+                                           .metrics = http_metrics_.back().get(),
+                                           .counts = &counts_,
+                                           .tracer = tracer_.get(),
+                                           .access_log = config_.telemetry.access_log,
+                                           .slow_s = config_.alerts.latency_s},
+                                          router));
   if (!started.ok())
     return Status(started.status().code(), Cat(name, ": ", started.status().message()));
   return started;
@@ -356,6 +335,8 @@ Status App::WatchAlerts() {
 StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const BuildInfo& build,
                                           const std::vector<Service>& services) {
   std::unique_ptr<App> app(new App(config, build));
+  SAFERL_ASSIGN_OR_RETURN(app->tracer_, MakeTracer(config, app->metrics_));
+  app->engine_.SetTracer(app->tracer_.get());
   SAFERL_RETURN_IF_ERROR(app->OpenStores());
   SAFERL_RETURN_IF_ERROR(app->LoadModels());
   SAFERL_RETURN_IF_ERROR(app->OpenRollouts());

@@ -31,6 +31,7 @@
 #include "saferl/storage/database.h"
 #include "saferl/storage/objects.h"
 #include "saferl/telemetry/catalogue.h"
+#include "saferl/telemetry/trace.h"
 
 namespace saferl::services {
 
@@ -79,6 +80,7 @@ class App {
   ServiceConfig config_;
   BuildInfo build_;
   telemetry::Metrics metrics_;
+  std::unique_ptr<telemetry::Tracer> tracer_;  ///< null: no collector
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<storage::Objects> objects_;
   std::unique_ptr<storage::Cache> cache_;

@@ -50,6 +50,7 @@ constexpr std::array kVariables = {
     Variable{"SAFERL_ROBOT_SHM", "monitor.shm", false},
     Variable{"ALERTMANAGER_URL", "telemetry.alertmanager_url", false},
     Variable{"OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint", false},
+    Variable{"LOG_LEVEL", "telemetry.log_level", false},
     Variable{"PROFILING_ENABLED", "telemetry.profiling", false},
     Variable{"CPU_PROFILING", "telemetry.cpu_profiling", false},
     Variable{"MODEL_CACHE_SIZE", "inference.model_cache_size", false},
@@ -212,9 +213,17 @@ template <class V>
 void TelemetryConfig::Visit(V& v, TelemetryConfig& c) {
   v.Field("prometheus", c.prometheus, {.doc = "serve /metrics"});
   v.Field("otlp_endpoint", c.otlp_endpoint, {.doc = "OTLP/HTTP collector; empty: no traces"});
-  v.Field("profiling", c.profiling, {.doc = "serve /debug/profile on loopback"});
-  v.Field("cpu_profiling", c.cpu_profiling, {.doc = "the same, CPU only"});
-  v.Field("log_dir", c.log_dir, {.doc = "folder for logs; empty: standard error"});
+  v.Field("profiling", c.profiling,
+          {.doc = "serve /debug/profile, what saferl profile cpu reads, to this machine"});
+  v.Field("cpu_profiling", c.cpu_profiling, {.doc = "the same, by its other name"});
+  v.Field("log_dir", c.log_dir,
+          {.doc = "folder for logs; auto: /opt/safe-rl/ENVIRONMENT/logs, or else the user's state "
+                  "folder; empty: standard error"});
+  v.Field("log_level", c.log_level,
+          {.doc = "the least that is logged", .names = {"debug", "info", "warning", "error"}});
+  v.Field("access_log", c.access_log,
+          {.doc = "a line for each request; errors: for those that failed or were late",
+           .names = {"off", "errors", "all"}});
   v.Field("alert_webhook_url", c.alert_webhook_url,
           {.doc = "from ALERTMANAGER_WEBHOOK_URL", .secret = true});
   v.Field("alertmanager_url", c.alertmanager_url, {.doc = "Alertmanager; empty: none"});
@@ -345,7 +354,8 @@ void ServiceConfig::Visit(V& v, ServiceConfig& c) {
   v.Field("environment", c.environment,
           {.doc = "what this installation is", .names = {"development", "production", "edge"}});
   v.Field("data_dir", c.data_dir, {.doc = "folder of what this machine keeps"});
-  v.Field("offline", c.offline, {.doc = "never wait for a network"});
+  v.Field("offline", c.offline,
+          {.doc = "all stores are on this machine; one that is not is refused at the start"});
   v.Field("api", c.api, {.doc = "Safe RL API"});
   v.Field("inference_server", c.inference_server, {.doc = "policy inference"});
   v.Field("monitor_server", c.monitor_server, {.doc = "safety monitor"});
@@ -370,6 +380,25 @@ Status ServiceConfig::Check() const {
     if (!size.ok()) return absl::InvalidArgumentError(Cat(name, ": ", size.status().message()));
   }
   SAFERL_RETURN_IF_ERROR(ParseGpu(inference.gpu).status());
+  if (offline) {
+    for (const auto& [field, value] :
+         {std::pair{"database.host", &database.host}, std::pair{"redis.host", &redis.host},
+          std::pair{"objects.bucket", &objects.bucket},
+          std::pair{"objects.endpoint", &objects.endpoint}}) {
+      if (!value->empty())
+        return absl::InvalidArgumentError(
+            Cat("offline (OFFLINE_MODE): true, but ", field,
+                " names a server, which every start would wait for; leave one of the two out"));
+    }
+  }
+  for (const auto& [variable, on] :
+       {std::pair{"TLS_ENABLED", security.tls}, std::pair{"MTLS_ENABLED", security.mtls}}) {
+    if (on)
+      return absl::FailedPreconditionError(
+          Cat(variable,
+              ": true, but the services speak no TLS themselves yet, and none starts that "
+              "would only look as if; let a proxy on this machine end TLS and set it to false"));
+  }
   if (rollouts.report_s + rollouts.steer_s > rollouts.max_data_age_s)
     return absl::InvalidArgumentError(
         Cat("rollouts.max_data_age_s: ", rollouts.max_data_age_s,

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "saferl/base/config.h"
+#include "saferl/base/log.h"
 #include "saferl/base/status.h"
 
 namespace saferl::services {
@@ -74,11 +75,15 @@ struct InferenceConfig {
   static void Visit(V& v, InferenceConfig& c);
 };
 
+enum class AccessLog : uint8_t { kOff, kErrors, kAll };
+
 struct TelemetryConfig {
   bool prometheus = true;
   std::string otlp_endpoint;
   bool profiling = false, cpu_profiling = false;
-  std::string log_dir;  ///< empty: standard error
+  std::string log_dir;  ///< empty: standard error; auto: telemetry/logs.h's places
+  LogLevel log_level = LogLevel::kInfo;
+  AccessLog access_log = AccessLog::kErrors;  ///< observer.h
   std::string alert_webhook_url, alertmanager_url;
   template <class V>
   static void Visit(V& v, TelemetryConfig& c);

@@ -304,5 +304,28 @@ TEST_F(DotEnvExample, StartsInProductionOnlyWhenEveryPlaceholderIsReplaced) {
   EXPECT_TRUE(LoadServiceConfig(sources).ok()) << LoadServiceConfig(sources).status();
 }
 
+TEST(ServiceConfig, OfflineAndServersElsewhereExcludeEachOther) {
+  for (const char* field : {"database.host", "redis.host", "objects.bucket"}) {
+    ConfigSources sources;
+    sources.set = {{"offline", "true"}, {field, "x"}};
+    const auto config = LoadServiceConfig(sources);
+    ASSERT_FALSE(config.ok()) << field;
+    EXPECT_THAT(std::string(config.status().message()), testing::HasSubstr(field));
+  }
+  ConfigSources sources;
+  sources.set = {{"offline", "true"}};
+  EXPECT_TRUE(LoadServiceConfig(sources).ok());
+}
+
+TEST(ServiceConfig, NothingStartsInTheClearWhereTlsIsAskedFor) {
+  for (const char* field : {"security.tls", "security.mtls"}) {
+    ConfigSources sources;
+    sources.set = {{field, "true"}};
+    const auto config = LoadServiceConfig(sources);
+    ASSERT_FALSE(config.ok());
+    EXPECT_THAT(std::string(config.status().message()), testing::HasSubstr("TLS_ENABLED: true"));
+  }
+}
+
 }  // namespace
 }  // namespace saferl::services

@@ -1,19 +1,12 @@
 #include "saferl/telemetry/routes.h"
 
 #include <charconv>
-#include <cstdlib>
 
 #include "saferl/base/text.h"
 #include "saferl/telemetry/cpu_profile.h"
 
 namespace saferl::telemetry {
 namespace {
-
-bool IsTrue(const char* variable) {
-  const char* value = std::getenv(variable);
-  const std::string_view text = value == nullptr ? "" : value;
-  return text == "true" || text == "1";
-}
 
 bool IsLoopback(std::string_view peer) {
   return peer.starts_with("127.") || peer.starts_with("[::1]") || peer.starts_with("::1") ||
@@ -33,7 +26,7 @@ bool QueryNumber(const net::Request& request, const char* name, Number* number) 
 net::Response ServeProfile(const net::Request& request, bool profiling) {
   if (!profiling) {
     return net::Problem(request, 403, "Profiling is off",
-                        "Start the service with CPU_PROFILING=true.");
+                        "Start the service with PROFILING_ENABLED=true (telemetry.profiling).");
   }
   if (!IsLoopback(request.peer)) {
     return net::Problem(request, 403, "Not from this machine",
@@ -51,9 +44,8 @@ net::Response ServeProfile(const net::Request& request, bool profiling) {
 
 }  // namespace
 
-bool ProfilingEnabled() { return IsTrue("PROFILING_ENABLED") || IsTrue("CPU_PROFILING"); }
-
-void AddTelemetryRoutes(net::Router* router, const Metrics& metrics, bool profiling) {
+void AddTelemetryRoutes(net::Router* router, const Metrics& metrics,
+                        const TelemetryRoutes& routes) {
   net::Route scrape;
   scrape.pattern = "/metrics";
   scrape.operation_id = "metrics";
@@ -69,7 +61,7 @@ void AddTelemetryRoutes(net::Router* router, const Metrics& metrics, bool profil
     response.body = metrics.Text(format);
     return response;
   };
-  router->Add(std::move(scrape));
+  if (routes.metrics) router->Add(std::move(scrape));
 
   net::Route profile;
   profile.pattern = "/debug/profile";
@@ -80,7 +72,7 @@ void AddTelemetryRoutes(net::Router* router, const Metrics& metrics, bool profil
   profile.query = {{.name = "seconds", .type = "number", .doc = "duration, at most 300"},
                    {.name = "rate_hz", .type = "integer", .doc = "samples a CPU second"}};
   profile.errors = {403, 412};
-  profile.handler = [profiling](const net::Request& request) {
+  profile.handler = [profiling = routes.profiling](const net::Request& request) {
     return ServeProfile(request, profiling);
   };
   router->Add(std::move(profile));

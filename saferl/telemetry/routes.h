@@ -1,6 +1,6 @@
 #pragma once
 // The routes that every service has: GET /metrics, and GET /debug/profile for callers on this
-// machine when PROFILING_ENABLED=true or CPU_PROFILING=true.
+// machine where profiling is on.
 // RT: no. `metrics` and `router` must outlive the server.
 
 #include "saferl/net/router.h"
@@ -8,9 +8,9 @@
 
 namespace saferl::telemetry {
 
-/// PROFILING_ENABLED or CPU_PROFILING is "true" or "1".
-bool ProfilingEnabled();
-
-void AddTelemetryRoutes(net::Router* router, const Metrics& metrics, bool profiling);
+struct TelemetryRoutes {
+  bool metrics = true, profiling = false;
+};
+void AddTelemetryRoutes(net::Router* router, const Metrics& metrics, const TelemetryRoutes& routes);
 
 }  // namespace saferl::telemetry

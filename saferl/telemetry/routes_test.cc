@@ -17,7 +17,7 @@ class Routes : public testing::Test {
  protected:
   net::Response Get(const std::string& path, bool profiling, net::Request request = {}) {
     net::Router router;
-    AddTelemetryRoutes(&router, metrics_, profiling);
+    AddTelemetryRoutes(&router, metrics_, {.profiling = profiling});
     request.path = path;
     if (request.peer.empty()) request.peer = "127.0.0.1:5000";
     const net::Router::Match match = router.Find(&request);
@@ -61,17 +61,6 @@ TEST_F(Routes, BadNumbersAreRefused) {
     net::Request request;
     request.query = {{"seconds", seconds}};
     EXPECT_EQ(Get("/debug/profile", true, request).status, 400) << seconds;
-  }
-}
-
-TEST(Profiling, IsOnByTheSpecificationsVariables) {
-  EXPECT_FALSE(ProfilingEnabled());
-  for (const char* name : {"PROFILING_ENABLED", "CPU_PROFILING"}) {
-    ::setenv(name, "true", 1);
-    EXPECT_TRUE(ProfilingEnabled()) << name;
-    ::setenv(name, "false", 1);
-    EXPECT_FALSE(ProfilingEnabled()) << name;
-    ::unsetenv(name);
   }
 }
 

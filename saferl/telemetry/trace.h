@@ -40,7 +40,9 @@ struct TracerOptions {
 
   /// OTEL_EXPORTER_OTLP_ENDPOINT or _TRACES_ENDPOINT, _HEADERS, _TIMEOUT (ms), OTEL_SERVICE_NAME,
   /// OTEL_TRACES_SAMPLER_ARG, OTEL_SDK_DISABLED. kInvalidArgument names the variable.
-  static StatusOr<TracerOptions> FromEnvironment(std::string_view service);
+  /// `endpoint`: of a configuration, in place of the first of them.
+  static StatusOr<TracerOptions> FromEnvironment(std::string_view service,
+                                                 std::string_view endpoint = "");
 };
 
 struct SpanContext {

@@ -83,13 +83,14 @@ void WriteSpan(const SpanData& span, JsonWriter* w) {
 
 }  // namespace
 
-StatusOr<TracerOptions> TracerOptions::FromEnvironment(std::string_view service) {
+StatusOr<TracerOptions> TracerOptions::FromEnvironment(std::string_view service,
+                                                       std::string_view endpoint) {
   TracerOptions options;
   options.service = Variable("OTEL_SERVICE_NAME").empty() ? service : Variable("OTEL_SERVICE_NAME");
   if (Variable("OTEL_SDK_DISABLED") == "true") return options;
   options.url = Variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
   const char* named = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-  if (std::string_view base = Variable("OTEL_EXPORTER_OTLP_ENDPOINT");
+  if (std::string_view base = endpoint.empty() ? Variable("OTEL_EXPORTER_OTLP_ENDPOINT") : endpoint;
       options.url.empty() && !base.empty()) {
     named = "OTEL_EXPORTER_OTLP_ENDPOINT";
     if (base.ends_with('/')) base.remove_suffix(1);

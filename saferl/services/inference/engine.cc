@@ -149,6 +149,22 @@ Status Engine::Enter(std::unique_ptr<Job> job, const std::function<Done()>& done
   return absl::OkStatus();
 }
 
+StatusOr<InferResponse> Engine::Compute(Job* job, int64_t queued_ns) {
+  const auto infer = [&] {
+    return Infer(*job->model, std::move(job->call.request), job->call.transport, queued_ns,
+                 job->turn.state());
+  };
+  if (tracer_ == nullptr || !job->call.trace.sampled) return infer();
+  telemetry::Span span = tracer_->Start("infer", job->call.trace);
+  span.Set("saferl.model", job->model->name);
+  span.Set("saferl.model_version", job->model->version);
+  span.Set("saferl.rows", job->rows);
+  span.Set("saferl.queued_us", 1e-3 * static_cast<double>(queued_ns));
+  StatusOr<InferResponse> answer = infer();
+  if (!answer.ok()) span.Fail(Cat(answer.status().message()));
+  return answer;
+}
+
 StatusOr<InferResponse> Engine::Answer(Job* job) {
   const int64_t start = Nanos();
   if (job->deadline_ns <= start) {
@@ -156,8 +172,7 @@ StatusOr<InferResponse> Engine::Answer(Job* job) {
     return TooLate("it passed while the request waited");
   }
   const int64_t queued = job->queued_ns == 0 ? 0 : start - job->queued_ns;
-  StatusOr<InferResponse> answer = Infer(*job->model, std::move(job->call.request),
-                                         job->call.transport, queued, job->turn.state());
+  StatusOr<InferResponse> answer = Compute(job, queued);
   if (!answer.ok()) return answer;  // says nothing of what an answer costs
   const int64_t cost = (Nanos() - start) / job->rows;
   std::atomic<int64_t>& known = job->rows == 1 ? job->model->cost_ns : job->model->row_cost_ns;

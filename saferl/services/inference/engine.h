@@ -37,6 +37,7 @@
 
 #include "saferl/base/status.h"
 #include "saferl/services/inference/model_host.h"
+#include "saferl/telemetry/trace.h"
 
 namespace saferl::services {
 
@@ -58,6 +59,7 @@ struct InferCall {
   telemetry::Transport transport = telemetry::Transport::kHttp;
   int64_t received_ns = 0;          ///< first byte, steady clock
   int64_t deadline_ns = INT64_MAX;  ///< of the transport, steady clock
+  telemetry::SpanContext trace;     ///< of the request; empty: it has none
 };
 
 class Engine {
@@ -76,6 +78,9 @@ class Engine {
   std::optional<StatusOr<InferResponse>> Try(InferCall call, const std::function<Done()>& later);
 
   ModelHost& host() { return *host_; }
+  /// Before the first request: each that is sampled gets a span of what it waited and computed.
+  void SetTracer(telemetry::Tracer* tracer) { tracer_ = tracer; }
+  telemetry::Tracer* tracer() const { return tracer_; }
   size_t waiting() const;
   size_t sequences() const;
 
@@ -150,12 +155,14 @@ class Engine {
   Status Enter(std::unique_ptr<Job> job, const std::function<Done()>& done);
   int64_t Ahead(const std::unique_ptr<Job>& job) const;
   StatusOr<InferResponse> Answer(Job* job);
+  StatusOr<InferResponse> Compute(Job* job, int64_t queued_ns);
   std::vector<std::unique_ptr<Job>> Next(bool worker);
   void Drain(bool worker);  ///< computes what waits, then lets go of the slot
   void Release();           ///< gives the slot to a worker when something waits, else frees it
   void Work(bool sweeps);
 
   ModelHost* host_;
+  telemetry::Tracer* tracer_ = nullptr;
   EngineOptions options_;
   mutable std::mutex mutex_;
   int computing_ = 0;

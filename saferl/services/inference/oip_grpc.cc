@@ -1,4 +1,5 @@
 #include "saferl/services/inference/oip_grpc.h"
+#include "saferl/net/trace_context.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -34,6 +35,20 @@ int64_t DeadlineNanos(const grpc::ServerContextBase& context, int64_t now_ns) {
       deadline - std::chrono::system_clock::now());
   if (left.count() > INT64_MAX - now_ns) return INT64_MAX;
   return now_ns + left.count();
+}
+
+/// The caller's place in its trace; of a call without one, where a trace begins.
+telemetry::SpanContext TraceOf(const grpc::ServerContextBase& context,
+                               const telemetry::Tracer* tracer) {
+  if (tracer == nullptr) return {};
+  net::Request request;
+  const auto at = context.client_metadata().find("traceparent");
+  if (at != context.client_metadata().end())
+    request.headers.Set("traceparent", std::string(at->second.data(), at->second.size()));
+  net::SetIdentity(&request);
+  telemetry::SpanContext trace = tracer->ContextOf(request);
+  trace.span_id = request.parent_span_id;
+  return trace;
 }
 
 /// A message as a call; its tensors move.
@@ -134,6 +149,7 @@ class Stream final : public grpc::ServerBidiReactor<inference::ModelInferRequest
     };
     StatusOr<InferCall> call = ToCall(&request_, now, DeadlineNanos(*context_, now));
     if (call.ok()) {
+      call->trace = TraceOf(*context_, engine_->tracer());
       engine_->Submit(*std::move(call), std::move(answer));
     } else {
       answer(call.status());
@@ -295,6 +311,7 @@ class Service final : public Base {
       if (Parse(*request, &*message)) call = ToCall(&*message, now, DeadlineNanos(*context, now));
     }
     if (!call.ok()) return Finish(context, call.status());
+    call->trace = TraceOf(*context, engine_->tracer());
     ServerUnaryReactor* reactor = context->DefaultReactor();
     engine_->Submit(*std::move(call), [reactor, response](StatusOr<InferResponse> answer) {
       reactor->Finish(answer.ok() ? Serialize(*std::move(answer), response)

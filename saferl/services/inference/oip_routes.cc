@@ -142,6 +142,7 @@ class Oip {
     call.version = request.Param("version");
     call.received_ns = request.received_ns;
     call.deadline_ns = request.deadline_ns > 0 ? request.deadline_ns : INT64_MAX;
+    if (engine_->tracer() != nullptr) call.trace = engine_->tracer()->ContextOf(request);
     StatusOr<InferRequest> message = Message(request);
     if (!message.ok()) return Error(message.status());
     call.request = *std::move(message);

@@ -5,6 +5,7 @@
 #include "saferl/base/json.h"
 #include "saferl/base/text.h"
 #include "saferl/services/monitor/routes.h"
+#include "saferl/services/observer.h"
 #include "saferl/telemetry/operations_metrics.h"
 #include "saferl/telemetry/routes.h"
 
@@ -72,27 +73,25 @@ StatusOr<std::unique_ptr<MonitorService>> MonitorService::Start(
   SAFERL_ASSIGN_OR_RETURN(service->monitor_, Monitor::Start(monitor, &service->metrics_));
   AddServiceRoutes(service->monitor_.get(), build, &service->routes_);
   AddMonitorRoutes(service->monitor_.get(), &service->routes_);
-  telemetry::AddTelemetryRoutes(&service->routes_, service->metrics_,
-                                telemetry::ProfilingEnabled());
+  const TelemetryConfig& t = config.telemetry;
+  telemetry::AddTelemetryRoutes(
+      &service->routes_, service->metrics_,
+      {.metrics = t.prometheus, .profiling = t.profiling || t.cpu_profiling});
   net::AddDocs(&service->routes_, "Safety monitor", build.version);
-  for (const auto& route : service->routes_.routes())
-    service->http_->ForRoute(net::Name(route->method), route->pattern);
+  SAFERL_ASSIGN_OR_RETURN(service->tracer_, MakeTracer(config, service->metrics_));
   net::ServerOptions options;
   options.host = config.monitor_server.host;
   options.port = config.monitor_server.port;
   options.io_threads = config.monitor_server.io_threads;
   options.pool_threads = config.monitor_server.pool_threads;
-  telemetry::HttpMetrics* http = service->http_.get();
   StatusOr<std::unique_ptr<net::HttpServer>> server =
-      net::HttpServer::Start(options, service->routes_, [http](const net::RequestRecord& record) {
-        telemetry::HttpMetrics::Route& route =
-            record.route == nullptr
-                ? http->ForRoute("none", "none")
-                : http->ForRoute(net::Name(record.route->method), record.route->pattern);
-        route.duration.ObserveNanos(record.duration_ns);
-        route.requests.Add(record.status);
-        http->sent_bytes.Add(record.sent_bytes);
-      });
+      net::HttpServer::Start(options, service->routes_,
+                             MakeObserver({.service = "monitor",
+                                           .metrics = service->http_.get(),
+                                           .tracer = service->tracer_.get(),
+                                           .access_log = t.access_log,
+                                           .slow_s = config.alerts.latency_s},
+                                          service->routes_));
   if (!server.ok())
     return Status(server.status().code(), Cat("monitor_server: ", server.status().message()));
   service->server_ = *std::move(server);

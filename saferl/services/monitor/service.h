@@ -11,6 +11,7 @@
 #include "saferl/services/build_info.h"
 #include "saferl/services/config.h"
 #include "saferl/services/monitor/monitor.h"
+#include "saferl/telemetry/trace.h"
 
 namespace saferl::services {
 
@@ -33,6 +34,7 @@ class MonitorService {
  private:
   MonitorService() = default;
   telemetry::Metrics metrics_;
+  std::unique_ptr<telemetry::Tracer> tracer_;  ///< null: no collector
   std::unique_ptr<telemetry::HttpMetrics> http_;
   std::unique_ptr<Monitor> monitor_;
   net::Router routes_;
