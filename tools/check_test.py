@@ -103,6 +103,15 @@ class CheckTest(unittest.TestCase):
         self.caught("measured", {**readme("`make demo`"), "README.md": "## Measured\n\n## End\n"}, "is empty")
         self.caught("measured", {}, "no '## Measured' section")
 
+    def test_settings(self):
+        field = '  v.Field("depth", c.depth, {.doc = "d"});\n'
+        check = "Status C::Check() const {\n  return depth > c.depth ? A() : B();\n}\n"
+        config = {"saferl/services/config.cc": field + check}
+        self.caught("settings", config, "'depth' is read by nothing")
+        self.caught("settings", {**config, "saferl/services/a_test.cc": "x = config.depth;\n"}, "'depth' is read by nothing")
+        status, output = run({**config, "saferl/services/a.cc": "x = config.depth;\n"}, "settings")
+        self.assertEqual(status, 0, output)
+
     def test_changelog(self):
         self.caught("changelog", {"CHANGELOG.md": "# Changelog\n\n## [1.0.0]\n\n- x\n"}, "Unreleased")
         self.caught("changelog", {"CHANGELOG.md": "## [Unreleased]\n\n## [1.0.0]\n\n- x\n"}, "empty")
