@@ -109,6 +109,7 @@ class CheckTest(unittest.TestCase):
         config = {"saferl/services/config.cc": field + check}
         self.caught("settings", config, "'depth' is read by nothing")
         self.caught("settings", {**config, "saferl/services/a_test.cc": "x = config.depth;\n"}, "'depth' is read by nothing")
+        self.caught("settings", {**config, "saferl/services/a.cc": 'x = "a.depth";\n'}, "'depth' is read by nothing")
         status, output = run({**config, "saferl/services/a.cc": "x = config.depth;\n"}, "settings")
         self.assertEqual(status, 0, output)
 
