@@ -10,6 +10,7 @@
 #include "saferl/base/text.h"
 #include "saferl/services/api/alert_routes.h"
 #include "saferl/services/api/configuration_route.h"
+#include "saferl/services/metered_stores.h"
 #include "saferl/services/mlflow/routes.h"
 #include "saferl/services/observer.h"
 #include "saferl/services/registry/model_routes.h"
@@ -93,8 +94,11 @@ bool App::Drain() {
     const std::lock_guard<std::mutex> lock(grpc_mutex_);
     draining_ = true;
   }
-  if (grpc_ != nullptr) grpc_->Drain(net::ServerOptions().drain_s);
-  for (std::unique_ptr<net::HttpServer>* server : {&api_, &inference_}) {
+  if (grpc_ != nullptr) {
+    grpc_->SetServing("", false);
+    grpc_->Drain(net::ServerOptions().drain_s);
+  }
+  for (std::shared_ptr<net::HttpServer>* server : {&api_, &inference_}) {
     if (*server != nullptr) all = (*server)->Drain() && all;
     server->reset();
   }
@@ -109,18 +113,21 @@ Status App::OpenStores() {
   SAFERL_RETURN_IF_ERROR(MakeDataFolder(config_));
   storage::DatabaseOptions rows = RowsOf(config_);
   rows.statement_s = kStatement_s;
-  SAFERL_ASSIGN_OR_RETURN(database_, storage::OpenDatabase(rows));
+  SAFERL_ASSIGN_OR_RETURN(auto database, storage::OpenDatabase(rows));
+  database_ = Metered(std::move(database), &metrics_);
   storage::ObjectsOptions objects = ObjectsOf(config_);
   objects.silence_s = kSilence_s;
   objects.patience_s = kPatience_s;
-  SAFERL_ASSIGN_OR_RETURN(objects_, storage::OpenObjects(objects));
+  SAFERL_ASSIGN_OR_RETURN(auto opened, storage::OpenObjects(objects));
+  objects_ = Metered(std::move(opened), &metrics_);
   const RedisConfig& r = config_.redis;
   storage::CacheOptions cache;
   if (!r.host.empty()) cache.url = Cat(r.tls ? "rediss://" : "redis://", r.host, ":", r.port, "/0");
   cache.user = r.user;
   cache.password = r.password;
   cache.ca_file = r.ca_file;
-  SAFERL_ASSIGN_OR_RETURN(cache_, storage::OpenCache(cache));
+  SAFERL_ASSIGN_OR_RETURN(auto made, storage::OpenCache(cache));
+  cache_ = Metered(std::move(made), &metrics_);
   return absl::OkStatus();
 }
 
@@ -287,7 +294,7 @@ void App::AddHealthRoutes(net::Router* router) {
       });
 }
 
-StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server, const char* name,
+StatusOr<std::shared_ptr<net::HttpServer>> App::Serve(const ServerConfig& server, const char* name,
                                                       const net::Router& router) {
   http_metrics_.push_back(std::make_unique<telemetry::HttpMetrics>(metrics_, name));
   net::ServerOptions options;
@@ -307,7 +314,9 @@ StatusOr<std::unique_ptr<net::HttpServer>> App::Serve(const ServerConfig& server
                                           router));
   if (!started.ok())
     return Status(started.status().code(), Cat(name, ": ", started.status().message()));
-  return started;
+  std::shared_ptr<net::HttpServer> running = *std::move(started);
+  ShowConnections(running, &metrics_, http_metrics_.back().get());
+  return running;
 }
 
 Status App::WatchAlerts() {
@@ -381,8 +390,9 @@ StatusOr<std::unique_ptr<App>> App::Start(const ServiceConfig& config, const Bui
     ControllerOptions controller;
     controller.holder = ControllerName();
     controller.judge = app->Rules();
-    app->rollouts_ = std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(),
-                                                     controller, config.rollouts.steer_s);
+    app->rollouts_ =
+        std::make_unique<RolloutDriver>(app->registry_.get(), app->evidence_.get(), controller,
+                                        config.rollouts.steer_s, &app->metrics_);
   }
   SAFERL_RETURN_IF_ERROR(app->WatchAlerts());
   app->ready_ = true;

@@ -74,7 +74,7 @@ class App {
   Status WatchAlerts();
   void AddCommonRoutes(const std::string& title, net::Router* router);
   void AddHealthRoutes(net::Router* router);
-  StatusOr<std::unique_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
+  StatusOr<std::shared_ptr<net::HttpServer>> Serve(const ServerConfig& server, const char* name,
                                                    const net::Router& router);
 
   ServiceConfig config_;
@@ -101,7 +101,7 @@ class App {
   std::unique_ptr<ControlGrpc> control_grpc_;
   std::unique_ptr<net::GrpcPort> grpc_;
   net::Router api_routes_, inference_routes_;
-  std::unique_ptr<net::HttpServer> api_, inference_;
+  std::shared_ptr<net::HttpServer> api_, inference_;
   std::unique_ptr<MonitorService> monitor_;
   ServiceCounts counts_;
   std::unique_ptr<Alerts> own_alerts_;  ///< where no monitor runs here

@@ -86,6 +86,20 @@ std::function<void(const net::RequestRecord&)> MakeObserver(const ObserverOption
   };
 }
 
+void ShowConnections(const std::shared_ptr<net::HttpServer>& server, telemetry::Metrics* metrics,
+                     telemetry::HttpMetrics* http) {
+  const auto told = std::make_shared<std::atomic<uint64_t>>(0);
+  metrics->OnScrape([of = std::weak_ptr(server), http, told] {
+    const std::shared_ptr<net::HttpServer> running = of.lock();
+    if (running == nullptr) return;
+    const net::ServerCounters now = running->counters();
+    http->connections.Set(static_cast<double>(now.open));
+    const uint64_t refused = now.refused + now.pool_full + now.control_full;
+    const uint64_t before = told->exchange(refused);
+    if (refused > before) http->rejected.Add(refused - before);
+  });
+}
+
 StatusOr<std::unique_ptr<telemetry::Tracer>> MakeTracer(const ServiceConfig& config,
                                                         telemetry::Metrics& metrics) {
   SAFERL_ASSIGN_OR_RETURN(

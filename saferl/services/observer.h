@@ -9,6 +9,7 @@
 // is not answered by a flood of writes. RT: no. Threads: any. Cost without a line: about 0.2 us.
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "saferl/net/http_server.h"
@@ -31,6 +32,10 @@ struct ObserverOptions {
 /// All that the options point to, and the router, must outlive the server.
 std::function<void(const net::RequestRecord&)> MakeObserver(const ObserverOptions& options,
                                                             const net::Router& router);
+
+/// From now on a scrape shows the server's open connections and what it refused.
+void ShowConnections(const std::shared_ptr<net::HttpServer>& server, telemetry::Metrics* metrics,
+                     telemetry::HttpMetrics* http);
 
 /// The tracer that the configuration asks for; null: no endpoint. kInvalidArgument names the
 /// setting.

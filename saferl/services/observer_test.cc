@@ -236,6 +236,26 @@ TEST_F(TelemetrySettings, EveryServiceGivesItsProfileWhereItIsOn) {
   }
 }
 
+TEST_F(TelemetrySettings, AScrapeShowsConnectionsAndStores) {
+  Start();
+  for (const auto& [port, service] : {std::pair{app_->api_port(), "api"},
+                                      {app_->inference_port(), "inference"},
+                                      {app_->monitor_port(), "monitor"}}) {
+    net::ClientRequest request;
+    request.url = Cat("http://127.0.0.1:", port, "/metrics");
+    const auto response = client_.Send(request);
+    ASSERT_TRUE(response.ok());
+    const std::string& text = response->body;
+    const std::string connections = Cat("saferl_http_connections{service=\"", service, "\"} ");
+    const size_t at = text.find(connections);
+    ASSERT_NE(at, std::string::npos) << text;
+    EXPECT_NE(text[at + connections.size()], '0') << "this one is open";
+    if (port == app_->monitor_port()) continue;  // it needs no store
+    EXPECT_NE(text.find("saferl_storage_operations_total{operation=\"write\",outcome=\"ok\","),
+              std::string::npos);
+  }
+}
+
 TEST(ServiceLog, GoesWhereTheConfigurationSays) {
   const std::string folder =
       (std::filesystem::temp_directory_path() / Cat("saferl_log_", ::getpid())).string();

@@ -103,7 +103,6 @@ SafetyMetrics::SafetyMetrics(Metrics& metrics, std::span<const std::string> cons
     const std::string arm(Name(static_cast<Arm>(a)));
     constexpr const char* kHuman = "saferl_human_interventions_total";
     stops_.push_back(&MakeCounter(metrics, kHuman, {{"kind", "stop"}, {"arm", arm}}));
-    takeovers_.push_back(&MakeCounter(metrics, kHuman, {{"kind", "takeover"}, {"arm", arm}}));
     exposure_.push_back(
         &MakeCounter(metrics, "saferl_robot_exposure_seconds_total", {{"arm", arm}}, 1e9));
   }
@@ -135,7 +134,6 @@ Counter& SafetyMetrics::ShieldInterventions(size_t constraint, Arm arm) {
 }
 Gauge& SafetyMetrics::Margin(size_t constraint) { return *margin_[constraint]; }
 Counter& SafetyMetrics::Stops(Arm arm) { return *stops_[static_cast<size_t>(arm)]; }
-Counter& SafetyMetrics::Takeovers(Arm arm) { return *takeovers_[static_cast<size_t>(arm)]; }
 Counter& SafetyMetrics::ExposureNanos(Arm arm) { return *exposure_[static_cast<size_t>(arm)]; }
 
 RolloutMetrics::RolloutMetrics(Metrics& metrics, const std::string& model,
@@ -166,8 +164,7 @@ Gauge& RolloutMetrics::LogEvalue(size_t gate) { return *gates_[gate]; }
 Counter& RolloutMetrics::Rollbacks(size_t reason) { return *rollbacks_[reason]; }
 
 HttpMetrics::HttpMetrics(Metrics& metrics, const std::string& service)
-    : in_flight(MakeGauge(metrics, "saferl_http_requests_in_flight", {{"service", service}})),
-      connections(MakeGauge(metrics, "saferl_http_connections", {{"service", service}})),
+    : connections(MakeGauge(metrics, "saferl_http_connections", {{"service", service}})),
       sent_bytes(MakeCounter(metrics, "saferl_http_sent_bytes_total", {{"service", service}})),
       rejected(MakeCounter(metrics, "saferl_http_rejected_total", {{"service", service}})),
       metrics_(metrics),

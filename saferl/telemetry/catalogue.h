@@ -93,11 +93,10 @@ class SafetyMetrics {
   Counter& ShieldInterventions(size_t constraint, Arm arm);
   Gauge& Margin(size_t constraint);  ///< in the constraint's unit; negative: violated
   Counter& Stops(Arm arm);           ///< the person asked for a stop
-  Counter& Takeovers(Arm arm);       ///< the person took the policy's share away
   Counter& ExposureNanos(Arm arm);   ///< time under control; shown in seconds
 
  private:
-  std::vector<Counter*> violations_, shield_, stops_, takeovers_, exposure_;
+  std::vector<Counter*> violations_, shield_, stops_, exposure_;
   std::vector<Gauge*> margin_;
 };
 
@@ -129,7 +128,7 @@ class HttpMetrics {
   };
   Route& ForRoute(std::string_view method, std::string_view pattern);
   Counter& AuthFailures(AuthFailure reason);
-  Gauge &in_flight, &connections;
+  Gauge& connections;
   Counter &sent_bytes, &rejected;  ///< rejected: queue full, limit reached, draining
 
  private:
@@ -150,7 +149,7 @@ class StorageMetrics {
   };
   Operation ForOperation(const std::string& operation);
   Counter &cache_hits, &cache_misses;
-  Gauge& breaker_open;  ///< 1: calls are refused until the store answers again
+  Gauge& breaker_open;  ///< 1: the last call found the store away
 
  private:
   Metrics& metrics_;

@@ -39,7 +39,7 @@ constexpr MetricInfo kTable[] = {
     {"safety", "saferl_shield_interventions_total", kCounter, "constraint,arm",
      "Commands that the filter changed for this constraint"},
     {"safety", "saferl_human_interventions_total", kCounter, "kind,arm",
-     "What the person did against the policy: stop, takeover"},
+     "What the person did against the policy: stop"},
     {"safety", "saferl_robot_exposure_seconds_total", kCounter, "arm",
      "Time that robots were under control; the denominator of every safety rate"},
 
@@ -80,7 +80,6 @@ constexpr MetricInfo kTable[] = {
      "Requests by route and status code"},
     {"http", "saferl_http_request_duration_seconds", kHistogram, "service,method,route",
      "Time from a request's first byte to its answer's last"},
-    {"http", "saferl_http_requests_in_flight", kGauge, "service", "Requests being answered"},
     {"http", "saferl_http_connections", kGauge, "service", "Open connections"},
     {"http", "saferl_http_sent_bytes_total", kCounter, "service", "Bytes of answers"},
     {"http", "saferl_http_rejected_total", kCounter, "service",
@@ -95,7 +94,7 @@ constexpr MetricInfo kTable[] = {
     {"storage", "saferl_cache_requests_total", kCounter, "store,outcome",
      "Look-ups in a cache: hit or miss"},
     {"storage", "saferl_storage_breaker_open", kGauge, "store",
-     "1 while calls are refused until the store answers again"},
+     "1 while the last call found the store away"},
 
     {"drift", "saferl_drift_statistic", kGauge, "model,version,test,feature_group",
      "Largest shift of a feature's mean, in deviations of its reference"},

@@ -133,14 +133,12 @@ TEST(Catalogue, EachHandleCountsItsOwnChild) {
   }
   EXPECT_EQ(seen.size(), 27u);
   safety.Violations(1, Severity::kCritical, Arm::kCanary).Add(5);
-  safety.Takeovers(Arm::kShadow).Add(2);
   const std::string text = metrics.Text();
   EXPECT_EQ(
       Value(
           text,
           "saferl_safety_violations_total{arm=\"canary\",constraint=\"b\",severity=\"critical\"}"),
       "5");
-  EXPECT_EQ(Value(text, "saferl_human_interventions_total{arm=\"shadow\",kind=\"takeover\"}"), "2");
 }
 
 TEST(Catalogue, CodesAreCountedFromManyThreadsAndBeyondTheirTable) {

@@ -95,6 +95,7 @@ StatusOr<std::unique_ptr<MonitorService>> MonitorService::Start(
   if (!server.ok())
     return Status(server.status().code(), Cat("monitor_server: ", server.status().message()));
   service->server_ = *std::move(server);
+  ShowConnections(service->server_, &service->metrics_, service->http_.get());
   return service;
 }
 

@@ -38,7 +38,7 @@ class MonitorService {
   std::unique_ptr<telemetry::HttpMetrics> http_;
   std::unique_ptr<Monitor> monitor_;
   net::Router routes_;
-  std::unique_ptr<net::HttpServer> server_;
+  std::shared_ptr<net::HttpServer> server_;
 };
 
 }  // namespace saferl::services

@@ -97,6 +97,9 @@ class World {
     if (controller_ == nullptr) return;
     try {
       (void)controller_->Step(now_ + monotonic_jump_);
+      if (watch_ != nullptr) {
+        EXPECT_TRUE(watch_->Turn().ok());
+      }
     } catch (const std::runtime_error&) {
       NewController();
     }
@@ -192,6 +195,8 @@ class World {
   std::vector<Robot> robots_;
   WorldEvidence evidence_;
   std::unique_ptr<Controller> controller_;
+  std::unique_ptr<RolloutWatch> watch_;  ///< where a test looks at metrics
+  telemetry::Metrics metrics_;
   std::string id_;
 };
 
@@ -223,6 +228,29 @@ TEST_P(ControllerTest, AWorseVersionIsRolledBackByItsGateAndQuarantined) {
   EXPECT_EQ(world.Champion(), 1);
   EXPECT_EQ(world.Running(2), 0);
   world.CheckJournal();
+}
+
+TEST_P(ControllerTest, ItsPhaseShareEvidenceAndRollbacksAreMetrics) {
+  World world(GetParam());
+  world.evidence_.bad_per_tick = 3;
+  world.watch_ = std::make_unique<RolloutWatch>(world.truth_.get(), &world.evidence_,
+                                                RolloutRules{}, &world.metrics_);
+  world.Start(ShortPlan());
+  world.Tick();
+  const std::string running = world.metrics_.Text();
+  for (const char* line : {"saferl_rollout_state{model=\"arm\",state=\"canary\"} 1\n",
+                           "saferl_rollout_state{model=\"arm\",state=\"promoted\"} 0\n",
+                           "saferl_rollout_weight_ratio{model=\"arm\"} 0.34\n",
+                           "saferl_rollbacks_total{model=\"arm\",reason=\"reject\"} 0\n"})
+    EXPECT_NE(running.find(line), std::string::npos) << line << running;
+  EXPECT_EQ(world.Until(60), Phase::kRolledBack);
+  const std::string ended = world.metrics_.Text();
+  for (const char* line : {"saferl_rollout_state{model=\"arm\",state=\"canary\"} 0\n",
+                           "saferl_rollout_state{model=\"arm\",state=\"rolled_back\"} 1\n",
+                           "saferl_rollout_weight_ratio{model=\"arm\"} 0\n",
+                           "saferl_rollbacks_total{model=\"arm\",reason=\"reject\"} 1\n",
+                           "saferl_rollout_rollback_duration_seconds_count{model=\"arm\"} 1\n"})
+    EXPECT_NE(ended.find(line), std::string::npos) << line << ended;
 }
 
 TEST_P(ControllerTest, OneHardViolationEndsItAtOnceEvenInAHold) {

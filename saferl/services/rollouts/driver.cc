@@ -18,8 +18,13 @@ std::string ControllerName() {
 }
 
 RolloutDriver::RolloutDriver(registry::Store* store, Evidence* evidence,
-                             const ControllerOptions& options, double period_s)
-    : controller_(store, evidence, options), thread_([this, period_s] { Run(period_s); }) {}
+                             const ControllerOptions& options, double period_s,
+                             telemetry::Metrics* metrics)
+    : controller_(store, evidence, options),
+      watch_(metrics == nullptr
+                 ? nullptr
+                 : std::make_unique<RolloutWatch>(store, evidence, options.judge, metrics)),
+      thread_([this, period_s] { Run(period_s); }) {}
 
 RolloutDriver::~RolloutDriver() {
   {
@@ -35,7 +40,9 @@ void RolloutDriver::Run(double period_s) {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    const Status status = controller_.Step(Nanos()).status();
+    const StatusOr<StepReport> step = controller_.Step(Nanos());
+    Status status = step.status();
+    if (step.ok() && step->in_control && watch_ != nullptr) status = watch_->Turn();
     if (!status.ok() && !told)
       Log(LogLevel::kError, "rollouts not steered", {{"why", Cat(status.message())}});
     told = !status.ok();
