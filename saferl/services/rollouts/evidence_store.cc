@@ -98,7 +98,7 @@ StatusOr<bool> EvidenceStore::Report(const RobotReport& report) {
   SAFERL_ASSIGN_OR_RETURN(const Rollout rollout, rollouts_.Find(report.rollout));
   SAFERL_RETURN_IF_ERROR(CheckVersion(rollout, report.version));
   bool counted = false;
-  const Status status = store_->database()->Transact([&](Transaction& t) -> Status {
+  Status status = store_->database()->Transact([&](Transaction& t) -> Status {
     SAFERL_ASSIGN_OR_RETURN(
         const Rows added,
         t.Execute("INSERT INTO rollout_reports (rollout_id, robot, report) VALUES ($1, $2, $3) ON "

@@ -85,7 +85,7 @@ struct RolloutSeat::Shadow {
 };
 
 RolloutSeat::RolloutSeat(std::string robot, std::string model, std::string episode,
-                         SeatRollout rollout)
+                         const SeatRollout& rollout)
     : robot_(std::move(robot)), model_(std::move(model)), episode_(std::move(episode)) {
   Set(rollout);
 }

@@ -79,7 +79,8 @@ struct SeatRollout {
 
 class RolloutSeat {
  public:
-  RolloutSeat(std::string robot, std::string model, std::string episode, SeatRollout rollout);
+  RolloutSeat(std::string robot, std::string model, std::string episode,
+              const SeatRollout& rollout);
   ~RolloutSeat();
   const std::string& robot() const { return robot_; }
   const std::string& model() const { return model_; }

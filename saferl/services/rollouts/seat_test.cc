@@ -16,7 +16,7 @@ const SeatRollout kRollout{"arm-2-x", 2, 1};
 const LeaseAnswer kTrial{.version = 2, .stable = 1, .lease_s = 5, .rollout = "arm-2-x"};
 const LeaseAnswer kStable{.version = 1, .stable = 1, .rollout = "arm-2-x"};
 
-RolloutSeat Seat(SeatRollout rollout = kRollout) { return {"r", "arm", "session", rollout}; }
+RolloutSeat Seat(const SeatRollout& rollout = kRollout) { return {"r", "arm", "session", rollout}; }
 
 control::Decision At(int64_t now_ns, Reason reason = Reason::kNone) {
   control::Decision decision;
