@@ -104,7 +104,8 @@ TEST(UpTest, HoldsAtMostThirtyMegabytesWhenIdle) {
 TEST(UpTest, TheSpecificationsProfilingAndLogSettingsOfDotEnvAreHeard) {
   const Program saferl("up_telemetry", SAFERL_BINARY_DIR);
   ASSERT_TRUE(
-      WriteFileAtomic(saferl.Path(".env"), "PROFILING_ENABLED=true\nLOG_LEVEL=debug\n").ok());
+      WriteFileAtomic(saferl.Path(".env"), "PROFILING_ENABLED=true\nSAFERL_LOG_LEVEL=debug\n")
+          .ok());
   const Up up(saferl, " --set telemetry.log_dir=logs --set telemetry.access_log=all");
   const StatusOr<Node> ready = up.Ready();
   ASSERT_TRUE(ready.ok()) << ready.status() << up.log();

@@ -50,7 +50,7 @@ constexpr std::array kVariables = {
     Variable{"SAFERL_ROBOT_SHM", "monitor.shm", false},
     Variable{"ALERTMANAGER_URL", "telemetry.alertmanager_url", false},
     Variable{"OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint", false},
-    Variable{"LOG_LEVEL", "telemetry.log_level", false},
+    Variable{"SAFERL_LOG_LEVEL", "telemetry.log_level", false},
     Variable{"PROFILING_ENABLED", "telemetry.profiling", false},
     Variable{"CPU_PROFILING", "telemetry.cpu_profiling", false},
     Variable{"MODEL_CACHE_SIZE", "inference.model_cache_size", false},
