@@ -134,25 +134,4 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   logger->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
-int DrainRtLog(RtLog* ring, uint64_t* dropped_seen) {
-  int count = 0;
-  RtRecord record;
-  for (; count < static_cast<int>(RtLog::capacity()) && ring->Pop(&record); ++count) {
-    Log(record.level, record.what == nullptr ? "" : record.what,
-        {{"tick", record.tick},
-         {"stamp_ns", record.stamp_ns},
-         {"v0", record.value[0]},
-         {"v1", record.value[1]},
-         {"v2", record.value[2]},
-         {"v3", record.value[3]}});
-  }
-  const uint64_t dropped = ring->dropped();
-  if (dropped != *dropped_seen) {
-    Log(LogLevel::kWarning, "real-time log records dropped",
-        {{"dropped", dropped - *dropped_seen}});
-    *dropped_seen = dropped;
-  }
-  return count;
-}
-
 }  // namespace saferl

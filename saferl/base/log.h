@@ -6,8 +6,7 @@
 //   {"time":"2026-01-02T03:04:05.678901Z","level":"warning","message":"person input is
 //   stale","age_ms":412,"tick":7}
 //
-// Log: RT no, thread-safe. The real-time plane puts 64-byte RtRecords into an RtLog instead
-// (wait-free, drops counted, RT yes); a service thread drains it into Log.
+// RT: no (the real-time plane leaves Decisions, control/recorder.h). Thread-safe.
 
 #include <concepts>
 #include <cstdint>
@@ -15,7 +14,6 @@
 #include <string>
 #include <string_view>
 
-#include "saferl/base/ring.h"
 #include "saferl/base/status.h"
 
 namespace saferl {
@@ -77,24 +75,5 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
 /// The line that Log writes, without the newline; for tests and other writers.
 std::string LogLine(LogLevel level, int64_t wall_ns, std::string_view message,
                     std::initializer_list<LogField> fields);
-
-/// What the real-time plane can say: a code whose text is a string literal of the program, and
-/// three numbers.
-struct RtRecord {
-  int64_t stamp_ns = 0;        ///< monotonic
-  uint64_t tick = 0;           ///< sequence number of the tick
-  const char* what = nullptr;  ///< string literal
-  LogLevel level = LogLevel::kInfo;
-  uint8_t reserved[7] = {};
-  double value[4] = {};
-};
-static_assert(sizeof(RtRecord) == 64);
-
-using RtLog = Ring<RtRecord, 1024>;
-
-/// Writes what waits in the ring as log lines, then a line with the number of records dropped since
-/// the last call
-/// (`dropped_seen` carries that count). Returns the number of records.
-int DrainRtLog(RtLog* ring, uint64_t* dropped_seen);
 
 }  // namespace saferl

@@ -49,22 +49,6 @@ TEST_F(LogFile, LevelsBelowTheChosenOneAreLeftOut) {
   EXPECT_EQ(lines[0].Find("message")->text(), "shown {} %s");
 }
 
-TEST_F(LogFile, RtRecordsAreDrainedAndDropsReported) {
-  ASSERT_TRUE(ConfigureLog(LogLevel::kInfo, path_).ok());
-  auto ring = std::make_unique<RtLog>();
-  for (uint64_t i = 0; i < RtLog::capacity() + 5; ++i) {
-    ring->Push({.tick = i, .what = "slip", .level = LogLevel::kWarning, .value = {1.5}});
-  }
-  uint64_t dropped = 0;
-  EXPECT_EQ(DrainRtLog(ring.get(), &dropped), static_cast<int>(RtLog::capacity()));
-  EXPECT_EQ(dropped, 5u);
-  EXPECT_EQ(DrainRtLog(ring.get(), &dropped), 0);
-  const std::vector<Node> lines = Lines();
-  ASSERT_EQ(lines.size(), RtLog::capacity() + 1);
-  EXPECT_EQ(*lines[7].Find("tick")->AsInt64(), 7);
-  EXPECT_EQ(*lines.back().Find("dropped")->AsInt64(), 5);
-}
-
 TEST_F(LogFile, LinesOfAScopeCarryItsIds) {
   ASSERT_TRUE(ConfigureLog(LogLevel::kInfo, path_).ok());
   {

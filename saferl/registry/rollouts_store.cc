@@ -342,15 +342,6 @@ StatusOr<std::vector<Lease>> RolloutStore::Leases(const std::string& id) const {
   return all;
 }
 
-StatusOr<bool> RolloutStore::AllStable(const std::string& id) const {
-  SAFERL_ASSIGN_OR_RETURN(const Rollout r, Find(id));
-  SAFERL_ASSIGN_OR_RETURN(const std::vector<Lease> leases, Leases(id));
-  for (const Lease& lease : leases) {
-    if (lease.number == r.to && lease.until_ns > store_->now()) return false;
-  }
-  return true;
-}
-
 StatusOr<bool> RolloutStore::TakeControl(const std::string& holder, double ttl_s) {
   SAFERL_RETURN_IF_ERROR(CheckName("holder", holder));
   SAFERL_ASSIGN_OR_RETURN(

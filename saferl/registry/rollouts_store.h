@@ -73,8 +73,6 @@ class RolloutStore {
   /// neither of the two is refused, the new one while the rollout gives no share of it too.
   Status Renew(const std::string& id, const std::string& node, int64_t number);
   StatusOr<std::vector<Lease>> Leases(const std::string& id) const;
-  /// True when no node has a living lease on the new version: all are stable.
-  StatusOr<bool> AllStable(const std::string& id) const;
 
   /// One controller acts at a time. True when `holder` has it until now + ttl_s.
   StatusOr<bool> TakeControl(const std::string& holder, double ttl_s);

@@ -154,13 +154,12 @@ TEST_P(RolloutStoreTest, ALeaseEndsByItselfAndIsNotGivenWhereNoRobotMayRun) {
   Do(r.id, RolloutEvent::kApprove, "eve");
   ASSERT_TRUE(rollouts_->Renew(r.id, "robot-1", 2).ok());
   ASSERT_TRUE(rollouts_->Renew(r.id, "robot-2", 1).ok());
-  EXPECT_FALSE(*rollouts_->AllStable(r.id));
   Do(r.id, RolloutEvent::kAbort);
   EXPECT_FALSE(rollouts_->Renew(r.id, "robot-1", 2).ok());
-  now_ += FromSeconds(r.plan.lease_s) - 1;
-  EXPECT_FALSE(*rollouts_->AllStable(r.id));
-  now_ += 1;
-  EXPECT_TRUE(*rollouts_->AllStable(r.id));
+  const std::vector<Lease> leases = rollouts_->Leases(r.id).value();
+  EXPECT_EQ(leases.size(), 2U);
+  for (const Lease& lease : leases)
+    EXPECT_EQ(lease.until_ns, now_ + FromSeconds(r.plan.lease_s)) << lease.node;
 }
 
 TEST_P(RolloutStoreTest, ControlIsOneHoldersUntilItEnds) {

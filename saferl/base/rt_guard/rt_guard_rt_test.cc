@@ -15,8 +15,8 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/base/histogram.h"
-#include "saferl/base/log.h"
 #include "saferl/base/mailbox.h"
+#include "saferl/base/ring.h"
 
 namespace saferl {
 namespace {
@@ -119,7 +119,7 @@ TEST(RtGuard, AFunctionThatDiesIsAnError) {
 
 TEST(RtGuard, BasePiecesOfTheRealTimePlaneKeepTheRules) {
   auto box = std::make_unique<Mailbox<std::array<double, 32>>>();
-  auto ring = std::make_unique<RtLog>();
+  auto ring = std::make_unique<Ring<std::array<double, 8>, 1024>>();
   auto histogram = std::make_unique<Histogram>();
   const auto work = [&] {
     std::array<double, 32> value{};
@@ -127,8 +127,8 @@ TEST(RtGuard, BasePiecesOfTheRealTimePlaneKeepTheRules) {
       value[0] = i;
       box->Write(value);
       box->Read(&value);
-      ring->Push({.tick = 1, .what = "x"});
-      RtRecord record;
+      std::array<double, 8> record{};
+      ring->Push(record);
       ring->Pop(&record);
       histogram->Record(Nanos());
     }

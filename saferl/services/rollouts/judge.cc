@@ -59,6 +59,8 @@ std::optional<std::string> Rejects(const Gates& fed) {
   return std::nullopt;
 }
 
+constexpr double kShown = 0.95;  ///< confidence of what a judgement says of a rate
+
 bool Accepts(const Gates& fed, size_t k, const ArmEvidence& all, const RolloutRules& options) {
   return fed.gates[k].accepts() || RateBelow(options.acceptable_rate_per_h, fed.seen[k],
                                              all.canary_h, options.gate.accept_alpha);
@@ -109,6 +111,7 @@ std::vector<GateReading> ReadGates(const ArmEvidence& all, const RolloutRules& o
     GateReading& reading = readings[k];
     reading.kind = kBadNames[k];
     reading.canary = fed.seen[k];
+    reading.at_most_per_h = registry::RateUpperBound(reading.canary, all.canary_h, kShown);
     for (const EvidenceSlice& slice : all.slices) reading.stable += slice.stable[k];
     if (k < kFirstSoft) {
       reading.rejects = fed.hard;
@@ -162,9 +165,13 @@ std::optional<RolloutVerdict> JudgeRollout(const registry::Rollout& rollout,
   if (since < FromSeconds(bake ? plan.bake_s : plan.min_dwell_s)) return std::nullopt;
   if (step.canary_h < plan.min_exposure_h || step.canary_ns == 0) return std::nullopt;
   if (!bake && !Accepts(fed, all, options)) return std::nullopt;
-  return RolloutVerdict{RolloutEvent::kAccept,
-                        Cat(step.canary_h, " robot hours, ",
-                            fed.seen[1] + fed.seen[2] + fed.seen[3], " bad events on the canary")};
+  int64_t bad = 0;
+  for (size_t k = kFirstSoft; k < kKinds; ++k) bad += fed.seen[k];
+  return RolloutVerdict{
+      RolloutEvent::kAccept,
+      Cat(step.canary_h, " robot hours, ", bad, " bad events on the canary; hard ones at most ",
+          registry::RateUpperBound(0, all.canary_h, kShown), " per robot hour at ", 100 * kShown,
+          " %")};
 }
 
 }  // namespace saferl::services

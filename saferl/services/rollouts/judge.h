@@ -54,8 +54,9 @@ std::optional<RolloutVerdict> JudgeRollout(const registry::Rollout& rollout,
 /// Where one kind of bad event stands.
 struct GateReading {
   const char* kind = "";
-  int64_t canary = 0, stable = 0;        ///< events
-  double log_e = 0, reject_at = 0;       ///< of "worse than stable"
+  int64_t canary = 0, stable = 0;   ///< events
+  double at_most_per_h = 0;         ///< bound of the canary's rate at 95 %; without data infinite
+  double log_e = 0, reject_at = 0;  ///< of "worse than stable"
   double log_e_fine = 0, accept_at = 0;  ///< of "not worse by accept_ratio"
   bool rejects = false, accepts = false;
 };

@@ -1,5 +1,7 @@
 #include "saferl/services/rollouts/rollout_routes.h"
 
+#include <cmath>
+
 #include <algorithm>
 
 #include "saferl/base/config.h"
@@ -30,7 +32,8 @@ constexpr std::string_view kJudgementSchema =
     R"({"type":"object","properties":{"canary_h":{"type":"number","description":"robot hours since robots run it"},)"
     R"("stable_h":{"type":"number"},"step_canary_h":{"type":"number","description":"in this step"},)"
     R"("needed_h":{"type":"number"},"gates":{"type":"array","items":{"type":"object","properties":{)"
-    R"("kind":{"type":"string"},"canary":{"type":"integer"},"stable":{"type":"integer"},"log_e":{"type":"number"},)"
+    R"("kind":{"type":"string"},"canary":{"type":"integer"},"stable":{"type":"integer"},)"
+    R"("canary_at_most_per_h":{"type":["number","null"],"description":"the canary's rate is shown to be below, at 95 %"},"log_e":{"type":"number"},)"
     R"("reject_at":{"type":"number"},"log_e_fine":{"type":"number"},"accept_at":{"type":"number"},)"
     R"("rejects":{"type":"boolean"},"accepts":{"type":"boolean"}}}},)"
     R"("next":{"type":["object","null"],"properties":{"event":{"type":"string"},"reason":{"type":"string"}}}}})";
@@ -210,6 +213,8 @@ class Rollouts {
     for (const GateReading& gate : ReadGates(all, parts_.rules)) {
       w.BeginObject().Field("kind", gate.kind);
       w.Field("canary", gate.canary).Field("stable", gate.stable);
+      w.Key("canary_at_most_per_h");
+      std::isfinite(gate.at_most_per_h) ? w.Value(gate.at_most_per_h) : w.Null();
       w.Field("log_e", gate.log_e).Field("reject_at", gate.reject_at);
       w.Field("log_e_fine", gate.log_e_fine).Field("accept_at", gate.accept_at);
       w.Field("rejects", gate.rejects).Field("accepts", gate.accepts).EndObject();

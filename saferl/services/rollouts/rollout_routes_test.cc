@@ -97,6 +97,7 @@ TEST_P(RolloutRoutesTest, IsJudgedAndTakenBack) {
   const auto judged = Get(path + "/judgement");
   EXPECT_THAT(judged.body, HasSubstr(R"("stable_h":0.01)"));
   EXPECT_THAT(judged.body, HasSubstr(R"("kind":"interventions","canary":0,"stable":2)"));
+  EXPECT_THAT(judged.body, HasSubstr(R"("canary_at_most_per_h":null)")) << "nobody ran it yet";
   EXPECT_EQ(Json(Get("/api/v1/rollouts?model=arm&active=true")).Find("items")->items().size(), 1U);
   EXPECT_EQ(Json(Get("/api/v1/rollouts?phase=promoted")).Find("items")->items().size(), 0U);
   EXPECT_EQ(Get("/api/v1/rollouts?phase=x").status, 400);
