@@ -177,7 +177,7 @@ StatusOr<Rollout> RolloutStore::Start(const Version& version, const RolloutPlan&
   SAFERL_RETURN_IF_ERROR(plan.Validate());
   SAFERL_RETURN_IF_ERROR(CheckName("who", who));
   Rollout made;
-  const Status status = store_->database()->Transact([&](Transaction& t) -> Status {
+  Status status = store_->database()->Transact([&](Transaction& t) -> Status {
     Rollout r;
     r.model_id = version.model_id;
     r.model = version.model;
@@ -201,7 +201,7 @@ StatusOr<Rollout> RolloutStore::Apply(const std::string& id, RolloutEvent event,
                                       const std::string& who, const std::string& reason) {
   SAFERL_RETURN_IF_ERROR(CheckName("who", who));
   Rollout result;
-  const Status status = store_->database()->Transact([&](Transaction& t) -> Status {
+  Status status = store_->database()->Transact([&](Transaction& t) -> Status {
     SAFERL_ASSIGN_OR_RETURN(result, Read(t, id));
     return ApplyIn(t, &result, {event, who, reason, store_->now()});
   });
@@ -214,7 +214,7 @@ StatusOr<Rollout> RolloutStore::ApplyTo(const Rollout& seen, RolloutEvent event,
   SAFERL_RETURN_IF_ERROR(CheckName("who", who));
   Rollout result;
   bool same = false;
-  const Status status = store_->database()->Transact([&](Transaction& t) -> Status {
+  Status status = store_->database()->Transact([&](Transaction& t) -> Status {
     SAFERL_ASSIGN_OR_RETURN(result, Read(t, seen.id));
     same = result.state == seen.state && result.updated_ns == seen.updated_ns;
     if (!same) return absl::OkStatus();
