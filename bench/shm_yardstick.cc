@@ -11,7 +11,6 @@
 // its own processor where there are two ("spin", "futex"), or both share one ("together"). "awake"
 // is futex with idle processors held awake, as `realtime.awake` of saferl_rt does; without the
 // right to do so it is left out.
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -25,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "saferl/control/rt_settings.h"
 #include "saferl/control/shm_layout.h"
 
 namespace {
@@ -42,9 +42,10 @@ void Pin(int cpu) {
 
 /// Until this process ends.
 bool StayAwake() {
-  const int fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
-  const int32_t latency_us = 0;
-  return fd >= 0 && write(fd, &latency_us, sizeof latency_us) == sizeof latency_us;
+  using saferl::control::Requirement;
+  const auto granted = saferl::control::ApplyRtSettings(
+      {.fifo = Requirement::kOff, .lock_memory = Requirement::kOff, .awake = Requirement::kWarn});
+  return granted.ok() && granted->awake;
 }
 
 template <class T>

@@ -12,6 +12,7 @@
 #include "saferl/cli/bench_common.h"
 #include "saferl/cli/machine.h"
 #include "saferl/cli/verbs.h"
+#include "saferl/control/rt_config.h"
 #include "saferl/policy/onnx_graph.h"
 #include "saferl/policy/onnx_runtime.h"
 #include "saferl/policy/package.h"
@@ -51,7 +52,6 @@ StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const Args& args) {
 struct Times {
   Histogram hot, paced, rehearsed;
 };
-constexpr int64_t kEarly_ns = 100'000;
 template <class Before, class Call>
 Times Measure(const Args& args, const Before& before, const Call& call) {
   Times times;
@@ -68,8 +68,9 @@ Times Measure(const Args& args, const Before& before, const Call& call) {
     one(i, &times.paced);
   }
   next = Nanos();
+  const int64_t early_ns = FromSeconds(control::RtConfig().realtime.early_s);
   for (int64_t i = 1; i <= args.whole("--paced"); ++i) {
-    SleepUntil((next += 1'000'000) - kEarly_ns);
+    SleepUntil((next += 1'000'000) - early_ns);
     before(i - 1);
     call(i - 1);
     while (Nanos() < next) {

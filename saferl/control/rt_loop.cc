@@ -6,6 +6,7 @@
 
 #include "saferl/base/clock.h"
 #include "saferl/control/rehearsal.h"
+#include "saferl/control/shm_layout.h"
 
 namespace saferl::control {
 
@@ -116,13 +117,7 @@ void SystemClock::SleepUntil(int64_t at_ns) {
 }
 
 void SystemClock::SpinUntil(int64_t at_ns) {
-  while (Nanos() < at_ns) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-  }
+  while (Nanos() < at_ns) saferl_shm_relax();
 }
 
 void RunLoop(const LoopModel& model, LoopClock* clock, LoopPorts* ports,

@@ -11,10 +11,6 @@
 namespace saferl::services {
 namespace {
 
-Status BadParameter(std::string_view name, std::string_view want) {
-  return absl::InvalidArgumentError(Cat("parameter '", name, "': ", want));
-}
-
 /// A whole number, or `value` as it was when the parameter is absent.
 Status ReadWhole(const Parameters& parameters, const std::string& name, int64_t* value) {
   const auto at = parameters.find(name);

@@ -8,10 +8,6 @@
 namespace saferl::services {
 namespace {
 
-Status BadParameter(std::string_view name, std::string_view want) {
-  return absl::InvalidArgumentError(Cat("parameter '", name, "': ", want));
-}
-
 Status ReadTruth(const Parameters& parameters, const std::string& name, bool* value) {
   const auto at = parameters.find(name);
   if (at == parameters.end()) return absl::OkStatus();

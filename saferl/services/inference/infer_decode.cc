@@ -457,4 +457,8 @@ StatusOr<InferRequest> DecodeInferRequest(std::string_view body,
   return request;
 }
 
+Status BadParameter(std::string_view name, std::string_view want) {
+  return absl::InvalidArgumentError(Cat("parameter '", name, "': ", want));
+}
+
 }  // namespace saferl::services

@@ -43,6 +43,8 @@ size_t SizeOf(DataType type);
 
 using Parameter = std::variant<bool, int64_t, double, std::string>;
 using Parameters = std::map<std::string, Parameter>;
+/// kInvalidArgument: the parameter, and what to send.
+Status BadParameter(std::string_view name, std::string_view want);
 
 struct Tensor {
   std::string name;
