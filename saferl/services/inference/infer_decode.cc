@@ -35,7 +35,7 @@ constexpr std::array<TypeInfo, static_cast<size_t>(DataType::kCount)> kTypes = {
                                                                                  {"BYTES", 0},
                                                                                  {"BF16", 2}}};
 
-Status Bad(std::string text) { return absl::InvalidArgumentError(text); }
+Status Bad(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 template <class T>
 void Append(T value, std::string* bytes) {
