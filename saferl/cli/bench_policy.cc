@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <memory>
 
 #include "saferl/base/clock.h"
 #include "saferl/base/random.h"
@@ -29,6 +29,7 @@ struct Inputs {
         .subspan(static_cast<size_t>(i % 256) * static_cast<size_t>(n_obs),
                  static_cast<size_t>(n_obs));
   }
+  void Copy(int64_t i, std::span<float> to) const { std::ranges::copy(Row(i), to.begin()); }
 };
 
 /// Sleeps to the next period of 1 ms: the caches cool down as they do in a control loop.
@@ -43,76 +44,101 @@ StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const Args& args) {
   const std::vector<int> hidden = {64, 64};
   policy::PolicySpec spec = policy::MakeGaussianMlp(48, 8, hidden, 1);
   spec.robot = "bench";
+  if (!args.has("--float32")) policy::RoundWeights(&spec);
   policy::MakeGoldenVectors(&spec, 8, 1);
   return policy::Policy::Create(spec);
 }
 
-/// Times of `call`: hot; paced at 1 kHz; and paced as saferl_rt does it, which is awake 0.1 ms
-/// early and rehearses (control/rehearsal.h). `before` is not timed.
+/// Hot; paced at 1 kHz; and paced as saferl_rt does it, which is awake 0.1 ms early and rehearses
+/// (control/rehearsal.h).
 struct Times {
   Histogram hot, paced, rehearsed;
 };
+
+/// Times `call` (and two readings of the clock); `before` is not timed.
 template <class Before, class Call>
-Times Measure(const Args& args, const Before& before, const Call& call) {
-  Times times;
-  const auto one = [&](int64_t i, Histogram* to) {
+struct Subject {
+  Before before;
+  Call call;
+  Times times = {};
+
+  void Time(int64_t i, Histogram* to) {
     before(i);
     const int64_t start = Nanos();
-    call(i);
+    call();
     to->Record(Nanos() - start);
-  };
-  for (int64_t i = 0; i < args.whole("--calls"); ++i) one(i, &times.hot);
-  int64_t next = Nanos();
-  for (int64_t i = 0; i < args.whole("--paced"); ++i) {
-    SleepUntil(next += 1'000'000);
-    one(i, &times.paced);
   }
-  next = Nanos();
-  const int64_t early_ns = FromSeconds(control::RtConfig().realtime.early_s);
-  for (int64_t i = 1; i <= args.whole("--paced"); ++i) {
-    SleepUntil((next += 1'000'000) - early_ns);
-    before(i - 1);
-    call(i - 1);
-    while (Nanos() < next) {
+  void Hot(int64_t calls) {
+    for (int64_t i = 0; i < calls; ++i) Time(i, &times.hot);
+  }
+  void Paced(int64_t calls) {
+    int64_t next = Nanos();
+    for (int64_t i = 0; i < calls; ++i) {
+      SleepUntil(next += 1'000'000);
+      Time(i, &times.paced);
     }
-    one(i, &times.rehearsed);
   }
-  return times;
+  void Rehearsed(int64_t calls) {
+    const int64_t early_ns = FromSeconds(control::RtConfig().realtime.early_s);
+    int64_t next = Nanos();
+    for (int64_t i = 1; i <= calls; ++i) {
+      SleepUntil((next += 1'000'000) - early_ns);
+      before(i - 1);
+      call();
+      while (Nanos() < next) {
+      }
+      Time(i, &times.rehearsed);
+    }
+  }
+};
+
+/// By turns, so that what others do on the machine meanwhile falls on all subjects.
+template <class... Subjects>
+void Measure(const Args& args, Subjects*... subjects) {
+  constexpr int64_t kTurns = 25;
+  for (int64_t turn = 0; turn < kTurns; ++turn) {
+    (subjects->Hot(args.whole("--calls") / kTurns), ...);
+    (subjects->Paced(args.whole("--paced") / kTurns), ...);
+    (subjects->Rehearsed(args.whole("--paced") / kTurns), ...);
+  }
 }
 
+/// The same policy as our ONNX export, through ONNX Runtime's fastest way: tensors that stay bound,
+/// one thread.
 struct Yardstick {
-  std::string version;
+  std::shared_ptr<const policy::OnnxRuntime> runtime;
+  std::unique_ptr<const policy::OnnxSession> session;
+  std::vector<float> in, out;
+  std::unique_ptr<policy::OnnxSession::Bound> bound;
   Times times;
 };
 
-/// The same policy as our ONNX export, through ONNX Runtime's fastest way: tensors that stay bound,
-/// one thread. Answers that are not ours end the bench.
-StatusOr<Yardstick> MeasureOnnxRuntime(const Args& args, const policy::Policy& policy,
-                                       const Inputs& inputs) {
-  SAFERL_ASSIGN_OR_RETURN(const auto runtime,
+/// Answers that are not ours end the bench.
+StatusOr<std::unique_ptr<Yardstick>> OpenYardstick(const Args& args, const policy::Policy& policy,
+                                                   const Inputs& inputs) {
+  auto y = std::make_unique<Yardstick>();
+  SAFERL_ASSIGN_OR_RETURN(y->runtime,
                           policy::OnnxRuntime::Load({.library = args.text("--onnxruntime")}));
   SAFERL_ASSIGN_OR_RETURN(const policy::OnnxGraph graph, policy::OnnxFromSpec(policy.spec()));
-  SAFERL_ASSIGN_OR_RETURN(const auto session,
-                          runtime->Open(policy::SerializeOnnx(graph), "our policy as ONNX"));
-  std::vector<float> in(static_cast<size_t>(inputs.n_obs)), out(inputs.action.size()), ours(out);
+  SAFERL_ASSIGN_OR_RETURN(y->session,
+                          y->runtime->Open(policy::SerializeOnnx(graph), "our policy as ONNX"));
+  y->in.resize(static_cast<size_t>(inputs.n_obs));
+  y->out.resize(inputs.action.size());
   const int64_t in_shape[] = {1, inputs.n_obs};
-  const int64_t out_shape[] = {1, static_cast<int64_t>(out.size())};
-  SAFERL_ASSIGN_OR_RETURN(const auto bound, session->Bind(in, in_shape, out, out_shape));
+  const int64_t out_shape[] = {1, static_cast<int64_t>(y->out.size())};
+  SAFERL_ASSIGN_OR_RETURN(y->bound, y->session->Bind(y->in, in_shape, y->out, out_shape));
   const auto scratch = std::make_unique<policy::PolicyScratch>();
-  const auto copy = [&](int64_t i) {
-    const std::span<const float> row = inputs.Row(i);
-    std::copy(row.begin(), row.end(), in.begin());
-  };
+  std::vector<float> ours(y->out.size());
   for (int64_t i = 0; i < 256; ++i) {
-    copy(i);
-    bool same = bound->Run() && policy.Forward(in, ours, scratch.get());
-    for (size_t k = 0; k < out.size(); ++k)
-      same = same && std::abs(out[k] - ours[k]) <= 1e-4F * std::max(1.0F, std::abs(ours[k]));
+    inputs.Copy(i, y->in);
+    bool same = y->bound->Run() && policy.Forward(y->in, ours, scratch.get());
+    for (size_t k = 0; k < ours.size(); ++k)
+      same = same && std::abs(y->out[k] - ours[k]) <= 1e-4F * std::max(1.0F, std::abs(ours[k]));
     if (!same)
       return absl::InternalError(
           Cat("ONNX Runtime and our kernel differ on row ", i, "; their times compare nothing"));
   }
-  return Yardstick{runtime->version(), Measure(args, copy, [&](int64_t) { bound->Run(); })};
+  return y;
 }
 
 void WriteTimes(const Times& times, JsonWriter* w) {
@@ -125,17 +151,38 @@ void WriteTimes(const Times& times, JsonWriter* w) {
   w->EndObject();
 }
 
-double Ratio(const Histogram& theirs, const Histogram& ours) {
-  return static_cast<double>(theirs.p50()) / static_cast<double>(std::max<int64_t>(1, ours.p50()));
+/// Of the p50, without the clock's own.
+double Ratio(const Histogram& theirs, const Histogram& ours, const Histogram& clock) {
+  return static_cast<double>(theirs.p50() - clock.p50()) /
+         static_cast<double>(std::max<int64_t>(1, ours.p50() - clock.p50()));
 }
 
-void WriteYardstick(const Yardstick& theirs, const Times& ours, JsonWriter* w) {
-  w->Key("onnxruntime").BeginObject().Field("version", theirs.version);
-  WriteTimes(theirs.times, w);
-  w->Field("ratio_hot", Ratio(theirs.times.hot, ours.hot));
-  w->Field("ratio_paced", Ratio(theirs.times.paced, ours.paced));
-  w->Field("ratio_rehearsed", Ratio(theirs.times.rehearsed, ours.rehearsed));
-  w->Field("ratio_paced_to_rehearsed", Ratio(theirs.times.paced, ours.rehearsed)).EndObject();
+struct Ratios {
+  double hot, paced, rehearsed, paced_to_rehearsed;
+};
+Ratios RatiosOf(const Times& theirs, const Times& ours, const Times& clock) {
+  return {.hot = Ratio(theirs.hot, ours.hot, clock.hot),
+          .paced = Ratio(theirs.paced, ours.paced, clock.paced),
+          .rehearsed = Ratio(theirs.rehearsed, ours.rehearsed, clock.rehearsed),
+          .paced_to_rehearsed = Ratio(theirs.paced, ours.rehearsed, clock.paced)};
+}
+
+void WriteYardstick(const Yardstick& yardstick, const Ratios& ratios, JsonWriter* w) {
+  w->Key("onnxruntime").BeginObject().Field("version", yardstick.runtime->version());
+  WriteTimes(yardstick.times, w);
+  w->Field("ratio_hot", ratios.hot);
+  w->Field("ratio_paced", ratios.paced);
+  w->Field("ratio_rehearsed", ratios.rehearsed);
+  w->Field("ratio_paced_to_rehearsed", ratios.paced_to_rehearsed).EndObject();
+}
+
+std::string RatioText(const Yardstick& yardstick, const Ratios& ratios) {
+  return fmt::format(
+      "ONNX Runtime {} takes {:.1f} times as long hot, {:.1f} times paced, {:.1f} times both "
+      "rehearsed; called at 1 kHz it takes {:.1f} times as long as our policy in saferl_rt (p50 "
+      "less the clock's)\n",
+      yardstick.runtime->version(), ratios.hot, ratios.paced, ratios.rehearsed,
+      ratios.paced_to_rehearsed);
 }
 
 void AddRows(const std::string& who, const Times& times, Table* table) {
@@ -154,48 +201,50 @@ StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
     inputs.observations.push_back(static_cast<float>(random.Normal()));
   const auto scratch = std::make_unique<policy::PolicyScratch>();
   std::vector<float> in(static_cast<size_t>(inputs.n_obs));  // a tick has just computed it
-  const auto copy = [&](int64_t i) {
-    const std::span<const float> row = inputs.Row(i);
-    std::copy(row.begin(), row.end(), in.begin());
-  };
-  const auto forward = [&](int64_t) { return policy->Forward(in, inputs.action, scratch.get()); };
-
-  const Times ours = Measure(args, copy, forward);
-  const Histogram& hot = ours.hot;
-  std::optional<Yardstick> theirs;
+  Subject ours{.before = [&](int64_t i) { inputs.Copy(i, in); },
+               .call = [&] { policy->Forward(in, inputs.action, scratch.get()); }};
+  Subject clock{.before = [](int64_t) {}, .call = [] {}};
+  std::unique_ptr<Yardstick> yardstick;
   if (args.has("--onnxruntime")) {
-    SAFERL_ASSIGN_OR_RETURN(theirs, MeasureOnnxRuntime(args, *policy, inputs));
+    SAFERL_ASSIGN_OR_RETURN(yardstick, OpenYardstick(args, *policy, inputs));
+    Subject theirs{.before = [&](int64_t i) { inputs.Copy(i, yardstick->in); },
+                   .call = [&] { yardstick->bound->Run(); }};
+    Measure(args, &clock, &ours, &theirs);
+    yardstick->times = theirs.times;
+  } else {
+    Measure(args, &clock, &ours);
   }
+  const Times& times = ours.times;
   RtCounts counts;
   {
     RtScope scope(&counts);
-    for (int64_t i = 0; i < 1000; ++i) forward(i);
+    for (int64_t i = 0; i < 1000; ++i) policy->Forward(in, inputs.action, scratch.get());
   }
-  const Histogram noise = NoiseFloor(hot.p50(), 20'000);
+  const Histogram noise = NoiseFloor(times.hot.p50(), 20'000);
   if (console.json()) {
     JsonWriter w;
     w.BeginObject().Field("n_obs", inputs.n_obs).Field("n_act", policy->spec().n_act());
-    WriteTimes(ours, &w);
+    WriteTimes(times, &w);
+    w.Key("clock").BeginObject();
+    WriteTimes(clock.times, &w);
+    w.EndObject();
     w.Field("allocations", counts.allocations);
-    if (theirs.has_value()) WriteYardstick(*theirs, ours, &w);
+    if (yardstick != nullptr)
+      WriteYardstick(*yardstick, RatiosOf(yardstick->times, times, clock.times), &w);
     WriteNoise(noise, &w);
     WriteMachine(DescribeMachine(), &w);
     console.Out(w.EndObject().Take() + "\n");
   } else {
     Table table({Cat(inputs.n_obs, " -> ", policy->spec().n_act()), "p50 us", "p99 us", "p99.9 us",
                  "max us"});
-    AddRows("", ours, &table);
-    if (theirs.has_value()) AddRows("ONNX Runtime: ", theirs->times, &table);
+    AddRows("", times, &table);
+    AddRows("clock: ", clock.times, &table);
+    if (yardstick != nullptr) AddRows("ONNX Runtime: ", yardstick->times, &table);
     PercentileRow("noise floor", noise, &table);
     console.Out(table.Text(console.colour()));
-    if (theirs.has_value())
-      console.Out(fmt::format(
-          "ONNX Runtime {} takes {:.1f} times as long hot, {:.1f} times paced, {:.1f} times both "
-          "rehearsed; called at 1 kHz it takes {:.1f} times as long as our policy in saferl_rt "
-          "(p50)\n",
-          theirs->version, Ratio(theirs->times.hot, hot), Ratio(theirs->times.paced, ours.paced),
-          Ratio(theirs->times.rehearsed, ours.rehearsed),
-          Ratio(theirs->times.paced, ours.rehearsed)));
+    if (yardstick != nullptr) {
+      console.Out(RatioText(*yardstick, RatiosOf(yardstick->times, times, clock.times)));
+    }
   }
   return ExitCode::kOk;
 }
@@ -211,6 +260,10 @@ Verb BenchPolicyVerb() {
                {.name = "--onnxruntime",
                 .doc = "libonnxruntime.so to time on the same policy beside ours",
                 .value_name = "LIB"},
+               {.name = "--float32",
+                .doc =
+                    "weights of the default policy that float16 cannot hold; training rounds them",
+                .kind = ArgKind::kFlag},
                {.name = "--calls",
                 .doc = "hot calls",
                 .kind = ArgKind::kWhole,

@@ -347,8 +347,9 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   ASSERT_TRUE(trained.is_map());
   EXPECT_EQ(trained.Find("package")->text(), "p.policy");
   const Node shown = Json("policy show p.policy");
-  EXPECT_TRUE(shown.is_map());
-  EXPECT_EQ(Saferl("policy show p.policy").code, 0);
+  ASSERT_TRUE(shown.is_map());
+  EXPECT_TRUE(*shown.Find("layers")->items()[0].Find("float16_weights")->AsBool());
+  EXPECT_NE(Saferl("policy show p.policy").out.find("tanh (float16 weights)"), std::string::npos);
   EXPECT_EQ(Json("policy verify p.policy").Find("sha256")->text().size(), 64u);
   EXPECT_EQ(*Json("evaluate p.policy --episodes 8 --threads 1").Find("episodes")->AsInt64(), 8);
   ExpectRefused("evaluate p.policy --task speed_track", "policy 'policy'");
@@ -357,6 +358,9 @@ TEST_F(CliTest, ATrainedPolicyGoesThroughEveryPolicyVerb) {
   ASSERT_TRUE(imported.is_map());
   EXPECT_EQ(imported.Find("robot")->text(), "wheelchair");
   EXPECT_EQ(Saferl("policy verify q.policy").code, 0);
+  EXPECT_EQ(Saferl("policy import p.onnx --float16 --out q16.policy").code, 0);
+  EXPECT_TRUE(
+      *Json("policy show q16.policy").Find("layers")->items()[0].Find("float16_weights")->AsBool());
   const Node int8 = Json(
       "policy quantise p.policy --out p8.policy --samples 1000 --episodes 16 --drives 9 "
       "--max-loss 0.2");

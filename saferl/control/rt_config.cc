@@ -65,9 +65,10 @@ void RtRealtimeConfig::Visit(V& v, RtRealtimeConfig& c) {
   v.Field("lock_memory", c.lock_memory, {.doc = "mlockall", .names = words});
   v.Field("affinity", c.affinity, {.doc = "one processor for the loop", .names = words});
   v.Field("processor", c.processor, {.doc = "which one", .min = 0, .max = 1023});
-  v.Field(
-      "awake", c.awake,
-      {.doc = "idle processors wake at once (/dev/cpu_dma_latency); costs power", .names = words});
+  v.Field("awake", c.awake,
+          {.doc = "idle processors wake at once (/dev/cpu_dma_latency); costs power; auto: warn at "
+                  "periods up to 2 ms, else off",
+           .names = {"require", "warn", "off", "auto"}});
   v.Field("early_s", c.early_s,
           {.doc = "awake so long before a tick is due, to rehearse it and to spin; 0: woken when "
                   "it is",
@@ -147,9 +148,23 @@ StatusOr<TickModel> MakeTickModel(const RtConfig& config) {
   return model;
 }
 
-RtSettings Settings(const RtRealtimeConfig& config) {
+RtSettings Settings(const RtRealtimeConfig& config, int64_t period_ns) {
+  Requirement awake = Requirement::kOff;
+  switch (config.awake) {
+    case Awake::kRequire:
+      awake = Requirement::kRequire;
+      break;
+    case Awake::kWarn:
+      awake = Requirement::kWarn;
+      break;
+    case Awake::kOff:
+      break;
+    case Awake::kAuto:
+      if (period_ns <= kAwakePeriodNs) awake = Requirement::kWarn;
+      break;
+  }
   return {config.fifo,     config.fifo_priority, config.lock_memory,
-          config.affinity, config.processor,     config.awake};
+          config.affinity, config.processor,     awake};
 }
 
 }  // namespace saferl::control

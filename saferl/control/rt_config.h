@@ -39,13 +39,17 @@ struct RtArbitrationConfig {
   static void Visit(V& v, RtArbitrationConfig& c);
 };
 
+/// auto: warn for a robot with a period of at most kAwakePeriodNs, off for a slower one.
+enum class Awake : uint8_t { kRequire, kWarn, kOff, kAuto };
+inline constexpr int64_t kAwakePeriodNs = 2'000'000;
+
 struct RtRealtimeConfig {
   Requirement fifo = Requirement::kWarn;
   int fifo_priority = 80;
   Requirement lock_memory = Requirement::kWarn;
   Requirement affinity = Requirement::kOff;
   int processor = 0;
-  Requirement awake = Requirement::kOff;
+  Awake awake = Awake::kAuto;
   double early_s = 0.0001;
   template <class V>
   static void Visit(V& v, RtRealtimeConfig& c);
@@ -75,6 +79,6 @@ StatusOr<RtConfig> ReadRtConfig(const std::string& text, const std::string& path
 
 /// The model that the configuration asks for.
 StatusOr<TickModel> MakeTickModel(const RtConfig& config);
-RtSettings Settings(const RtRealtimeConfig& config);
+RtSettings Settings(const RtRealtimeConfig& config, int64_t period_ns);
 
 }  // namespace saferl::control

@@ -217,6 +217,19 @@ TEST(RtSettingsTest, RequireFailsWarnSaysSoOffDoesNothing) {
   EXPECT_EQ(granted->warnings.size(), 1U);
 }
 
+TEST(RtSettingsTest, ProcessorsAreHeldAwakeForFastRobotsUnlessToldOtherwise) {
+  const auto awake = [](Awake setting, int64_t period_ns) {
+    return Settings({.awake = setting}, period_ns).awake;
+  };
+  EXPECT_EQ(RtRealtimeConfig().awake, Awake::kAuto);
+  EXPECT_EQ(awake(Awake::kAuto, 1'000'000), Requirement::kWarn);
+  EXPECT_EQ(awake(Awake::kAuto, 2'000'000), Requirement::kWarn);
+  EXPECT_EQ(awake(Awake::kAuto, 20'000'000), Requirement::kOff);
+  EXPECT_EQ(awake(Awake::kOff, 1'000'000), Requirement::kOff);
+  EXPECT_EQ(awake(Awake::kWarn, 20'000'000), Requirement::kWarn);
+  EXPECT_EQ(awake(Awake::kRequire, 20'000'000), Requirement::kRequire);
+}
+
 TEST(RtConfigTest, TheDocumentedExampleLoadsAndHoldsTheDefaults) {
   const auto config = LoadRtConfig(std::string(SAFERL_SOURCE_DIR) + "/data/config/saferl_rt.yaml");
   ASSERT_TRUE(config.ok()) << config.status();

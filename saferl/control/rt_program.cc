@@ -210,7 +210,8 @@ Status RunLoopProgram(const Arguments& arguments) {
   const auto stats = std::make_unique<LoopStats>();
   WarmUp(model);
   // Last, and only for this thread: the recorder and the stick keep ordinary scheduling.
-  SAFERL_ASSIGN_OR_RETURN(const RtGranted granted, ApplyRtSettings(Settings(config.realtime)));
+  SAFERL_ASSIGN_OR_RETURN(const RtGranted granted,
+                          ApplyRtSettings(Settings(config.realtime, period_ns)));
   for (const std::string& warning : granted.warnings)
     std::fprintf(stderr, "saferl_rt: warning: %s\n", warning.c_str());
   std::printf("saferl_rt: robot %s, period %.3f ms, pacing %s, %s, shm %s, safety monitor %s\n",

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "saferl/base/text.h"
+#include "saferl/policy/half.h"
 
 namespace saferl::learn {
 namespace {
@@ -109,11 +110,21 @@ IterationReport Trainer::Iterate() {
   return report;
 }
 
+std::vector<float> Trainer::RoundedActor() const {
+  std::vector<float> params = learner_->actor_params;
+  const Mlp& mlp = learner_->policy().mlp();
+  for (int l = 0; l < mlp.n_layers(); ++l) {
+    float* w = params.data() + mlp.weight_offset(l);
+    std::transform(w, w + mlp.sizes()[l] * mlp.sizes()[l + 1], w, policy::NearestHalf);
+  }
+  return params;
+}
+
 void Trainer::Check(IterationReport* report) {
   report->checked = true;
-  report->check =
-      Evaluate(learner_->policy(), learner_->actor_params, normaliser_, config_.evaluation_episodes,
-               kValidationSeed, parallel_.get(), validation_.get());
+  std::vector<float> params = RoundedActor();
+  report->check = Evaluate(learner_->policy(), params, normaliser_, config_.evaluation_episodes,
+                           kValidationSeed, parallel_.get(), validation_.get());
   double excess = 0;
   for (size_t k = 0; k < limits_.size(); ++k)
     excess += std::max(0.0, report->check.cost[k].high - limits_[k]) / std::max(limits_[k], 0.01);
@@ -121,8 +132,7 @@ void Trainer::Check(IterationReport* report) {
   const bool better = !best_.present || excess < best_.excess ||
                       (excess <= best_.excess &&
                        report->check.episode_return.mean > best_.check.episode_return.mean);
-  if (better)
-    best_ = {true, excess, iteration_, learner_->actor_params, normaliser_, report->check};
+  if (better) best_ = {true, excess, iteration_, std::move(params), normaliser_, report->check};
 }
 
 void Trainer::Aim(const Evaluation& check) {
@@ -153,7 +163,7 @@ Candidate Trainer::Best() const {
   if (best_.present) return best_;
   Candidate now;
   now.iteration = iteration_;
-  now.params = learner_->actor_params;
+  now.params = RoundedActor();
   now.normaliser = normaliser_;
   return now;
 }

@@ -39,7 +39,8 @@ struct IterationReport {
 /// Return false to stop early (the best policy so far stays).
 using ProgressFn = std::function<bool(const IterationReport&)>;
 
-/// A policy that was checked.
+/// A policy that was checked. Its weights are float16 values (policy/half.h): what is checked is
+/// what is exported and what a robot runs.
 struct Candidate {
   bool present = false;
   double excess = 0;  ///< sum of (cost's upper bound - limit) / limit, where > 0
@@ -89,6 +90,7 @@ class Trainer {
  private:
   explicit Trainer(const TrainConfig& config) : config_(config) {}
   void Check(IterationReport* report);
+  std::vector<float> RoundedActor() const;
   /// Moves what training aims at, by the ratio of exploring episodes' cost to the check's upper
   /// bound, so that the latter comes to limit_share of the limit.
   void Aim(const Evaluation& check);

@@ -1,5 +1,6 @@
 #include "saferl/learn/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "saferl/base/file.h"
 #include "saferl/learn/tasks/speed_track.h"
+#include "saferl/policy/half.h"
 
 namespace saferl::learn {
 namespace {
@@ -209,6 +211,8 @@ TEST(Trainer, WheelchairLearnsToReachGoalsAndExportsAPackageThatLoads) {
   ASSERT_TRUE(saved.ok()) << saved;
   const auto loaded = policy::LoadPolicy(path);  // recomputes the golden vectors
   ASSERT_TRUE(loaded.ok()) << loaded.status();
+  for (const policy::Layer& layer : (*loaded)->spec().layers)
+    EXPECT_TRUE(std::ranges::all_of(layer.weight, policy::IsHalf));
   EXPECT_EQ((*loaded)->spec().golden_actions.size(), 8U);
   EXPECT_NE((*loaded)->spec().training_record.find("\"algorithm\":\"ppo_pid\""), std::string::npos);
 }

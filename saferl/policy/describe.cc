@@ -64,7 +64,9 @@ std::string ShowPolicy(const Policy& policy) {
   std::string shape = fmt::format("{}", spec.n_obs());
   for (const Layer& layer : spec.layers) {
     shape += fmt::format(" -> {} {}{}", layer.out, Name(layer.activation),
-                         layer.int8() ? " (int8)" : "");
+                         layer.int8()            ? " (int8)"
+                         : HasHalfWeights(layer) ? " (float16 weights)"
+                                                 : "");
   }
   fmt::format_to(out, "network     {}{}, {} parameters\n", shape, spec.squash ? " -> tanh" : "",
                  Parameters(spec));
@@ -88,7 +90,8 @@ std::string ShowPolicyJson(const Policy& policy) {
   for (const Layer& layer : spec.layers) {
     json.BeginObject().Field("in", layer.in).Field("out", layer.out);
     json.Field("activation", Name(layer.activation));
-    json.Field("precision", layer.int8() ? "int8" : "float32").EndObject();
+    json.Field("precision", layer.int8() ? "int8" : "float32");
+    json.Field("float16_weights", HasHalfWeights(layer)).EndObject();
   }
   json.EndArray();
   json.Field("squash", spec.squash).Field("parameters", Parameters(spec));

@@ -4,23 +4,26 @@
 #include <algorithm>
 #include <cstring>
 
+#include "saferl/policy/half.h"
+
 namespace saferl::policy {
 namespace {
 
-PackedLayer Packed(const Layer& layer) {
+PackedLayer Packed(const Layer& layer, Kernel kernel) {
   return {.in8 = RoundUp8(layer.in),
           .out8 = RoundUp8(layer.out),
           .activation = layer.activation,
           .int8 = layer.int8(),
+          .half = kernel == Kernel::kAvx2 && HasHalfWeights(layer),
           .input = {}};
 }
 
-size_t PackedFloats(const PolicySpec& spec) {
+size_t PackedFloats(const PolicySpec& spec, const PackedNetwork& net) {
   size_t n = 2 * static_cast<size_t>(RoundUp8(spec.n_obs()) + RoundUp8(spec.n_act()));
-  for (const Layer& layer : spec.layers) {
-    for (int out = 0; out < RoundUp8(layer.out);) {
-      const int width = BlockWidth(RoundUp8(layer.out) - out);
-      n += static_cast<size_t>(BlockFloats(Packed(layer), width));
+  for (int l = 0; l < net.n_layers; ++l) {
+    for (int out = 0; out < net.layers[l].out8;) {
+      const int width = BlockWidth(net.layers[l].out8 - out);
+      n += static_cast<size_t>(BlockFloats(net.layers[l], width));
       out += width;
     }
   }
@@ -32,14 +35,17 @@ float* Append(const std::vector<float>& values, float* p) {
   return p + RoundUp8(static_cast<int>(values.size()));
 }
 
-/// One column block at p: bias, then for each input its weights to outputs [first, first + width).
-void FillBlock(const Layer& layer, int first, int width, float* p) {
+/// One column block at p: bias, then for each input its weights to outputs [first, first + width),
+/// each as `stored` says.
+template <class Stored>
+void FillBlock(const Layer& layer, int first, int width, const Stored& stored, float* p) {
   const int last = std::min(first + width, layer.out);
   for (int j = first; j < last; ++j) p[j - first] = layer.bias[static_cast<size_t>(j)];
-  p += width;
+  auto* weights = reinterpret_cast<decltype(stored(0.0F))*>(p + width);
   for (int k = 0; k < layer.in; ++k) {
     for (int j = first; j < last; ++j) {
-      p[k * width + (j - first)] = layer.weight[static_cast<size_t>(j) * layer.in + k];
+      weights[k * width + (j - first)] =
+          stored(layer.weight[static_cast<size_t>(j) * layer.in + k]);
     }
   }
 }
@@ -75,12 +81,17 @@ KernelFunction Function(Kernel kernel) {
 
 }  // namespace
 
+bool HasHalfWeights(const Layer& layer) {
+  return !layer.int8() && std::all_of(layer.weight.begin(), layer.weight.end(), IsHalf);
+}
+
 bool CanRun(Kernel kernel) {
   switch (kernel) {
     case Kernel::kPortable:
       return true;
     case Kernel::kAvx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("f16c");
   }
   return false;
 }
@@ -102,17 +113,24 @@ void PackedDelete::operator()(const PackedNetwork* packed) const {
 }
 
 PackedPointer PackNetwork(const PolicySpec& spec, Kernel kernel) {
-  const size_t n = PackedFloats(spec);
+  PackedNetwork head;
+  head.run = Function(kernel);
+  head.kernel = kernel;
+  head.n_obs = spec.n_obs();
+  head.n_act = spec.n_act();
+  head.n_layers = static_cast<int32_t>(spec.layers.size());
+  head.obs_clip = spec.obs_clip;
+  head.squash = spec.squash;
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const Layer& layer = spec.layers[l];
+    head.layers[l] = Packed(layer, kernel);
+    if (layer.int8())
+      head.layers[l].input = Int8InputAfter(spec.layers[l - 1].activation, layer.input_limit);
+  }
+  const size_t n = PackedFloats(spec, head);
   void* memory =
       ::operator new(sizeof(PackedNetwork) + n * sizeof(float), std::align_val_t(kPackAlign));
-  auto* net = new (memory) PackedNetwork;
-  net->run = Function(kernel);
-  net->kernel = kernel;
-  net->n_obs = spec.n_obs();
-  net->n_act = spec.n_act();
-  net->n_layers = static_cast<int32_t>(spec.layers.size());
-  net->obs_clip = spec.obs_clip;
-  net->squash = spec.squash;
+  auto* net = new (memory) PackedNetwork(head);
 
   float* p = reinterpret_cast<float*>(net + 1);
   std::memset(p, 0, n * sizeof(float));
@@ -122,16 +140,15 @@ PackedPointer PackNetwork(const PolicySpec& spec, Kernel kernel) {
   p = Append(inv_std, Append(spec.obs_mean, p));
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const Layer& layer = spec.layers[l];
-    PackedLayer& packed = net->layers[l];
-    packed = Packed(layer);
-    if (layer.int8())
-      packed.input = Int8InputAfter(spec.layers[l - 1].activation, layer.input_limit);
-    for (int out = 0; out < RoundUp8(layer.out);) {
-      const int width = BlockWidth(RoundUp8(layer.out) - out);
+    const PackedLayer& packed = net->layers[l];
+    for (int out = 0; out < packed.out8;) {
+      const int width = BlockWidth(packed.out8 - out);
       if (layer.int8()) {
         FillInt8Block(layer, packed.input, out, width, p);
+      } else if (packed.half) {
+        FillBlock(layer, out, width, HalfBits, p);
       } else {
-        FillBlock(layer, out, width, p);
+        FillBlock(layer, out, width, [](float w) { return w; }, p);
       }
       p += BlockFloats(packed, width);
       out += width;

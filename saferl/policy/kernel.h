@@ -3,15 +3,18 @@
 //
 // Packed network, one block of floats aligned to 64 bytes, read front to back once per Forward:
 //   mean (in8), 1 / std (in8), per layer its column blocks, action scale (out8), offset (out8).
-// A column block holds w outputs, w the largest of 32, 16, 8 that still fits:
+// A column block holds w outputs, w the largest of 64, 32, 16, 8 that still fits:
 //   bias (w), for each input k the weights of the w outputs (in8 x w), zeros up to a cache line;
+//   of a half layer: the same, each weight as float16;
 //   of an int8 layer: start sums (int32, w), output scale (w), bias (w), then for each four inputs
 //   4 bytes of each of the w outputs (in8 x w bytes), zeros up to a cache line.
-// in8 and out8 are sizes rounded up to 8; what is added is zero, so it changes no sum.
+// in8 and out8 are sizes rounded up to 8; what is added is zero, so it changes no sum. A layer
+// whose weights are all float16 values (half.h) is packed as a half layer for AVX2: the same
+// numbers and sums, half the cache lines, which is what a control tick waits for.
 //
 // Order of summation, the same in both kernels: an output in a block of w has C = 64 / w partial
-// sums (2, 4 or 8), so that 8 independent vector chains hide the latency of the FMA. Partial sum c
-// takes the inputs k = c mod C in rising order, starting from the bias for c = 0; then they are
+// sums (1, 2, 4 or 8), so that 8 independent vector chains hide the latency of the FMA. Partial sum
+// c takes the inputs k = c mod C in rising order, starting from the bias for c = 0; then they are
 // added as a balanced tree. The portable kernel rounds each product where AVX2 fuses it, and
 // differs in the last bits. Sums of int8 layers are whole numbers, the same in both.
 // RT: kernels yes; PackNetwork no.
@@ -34,7 +37,7 @@ enum class Kernel : int { kPortable = 0, kAvx2 = 1 };
 struct PackedLayer {
   int32_t in8 = 0, out8 = 0;
   Activation activation = Activation::kIdentity;
-  bool int8 = false;
+  bool int8 = false, half = false;
   Int8Input input;  ///< of an int8 layer
 };
 
@@ -68,11 +71,18 @@ const char* Name(Kernel kernel);
 constexpr int RoundUp8(int n) { return (n + 7) / 8 * 8; }
 
 /// Width of the block that starts `left` columns before the end; left is a multiple of 8.
-constexpr int BlockWidth(int left) { return left >= 32 ? 32 : left >= 16 ? 16 : 8; }
+constexpr int BlockWidth(int left) {
+  return left >= 64 ? 64 : left >= 32 ? 32 : left >= 16 ? 16 : 8;
+}
 
 /// Floats of one block, rounded up so that the next one starts on a cache line.
 constexpr ptrdiff_t BlockFloats(int width, int in8) {
   return (static_cast<ptrdiff_t>(width) * (in8 + 1) + 15) / 16 * 16;
+}
+
+/// The same of a half layer.
+constexpr ptrdiff_t HalfBlockFloats(int width, int in8) {
+  return (static_cast<ptrdiff_t>(width) * (in8 + 2) / 2 + 15) / 16 * 16;
 }
 
 /// The same of an int8 layer.
@@ -81,8 +91,12 @@ constexpr ptrdiff_t Int8BlockFloats(int width, int in8) {
 }
 
 constexpr ptrdiff_t BlockFloats(const PackedLayer& layer, int width) {
-  return layer.int8 ? Int8BlockFloats(width, layer.in8) : BlockFloats(width, layer.in8);
+  if (layer.int8) return Int8BlockFloats(width, layer.in8);
+  return layer.half ? HalfBlockFloats(width, layer.in8) : BlockFloats(width, layer.in8);
 }
+
+/// All weights of a float32 layer are float16 values: AVX2 reads them in half the memory.
+bool HasHalfWeights(const Layer& layer);
 
 /// Packs a valid spec for a kernel that this processor runs.
 PackedPointer PackNetwork(const PolicySpec& spec, Kernel kernel);

@@ -108,6 +108,9 @@ bool RunPortable(const PackedNetwork& net, const float* observation, float* acti
     for (int out = 0; out < layer.out8;) {
       const int width = BlockWidth(layer.out8 - out);
       switch (width) {
+        case 64:
+          AnyBlock<64, 1>(layer, w, x, y + out);
+          break;
         case 32:
           AnyBlock<32, 2>(layer, w, x, y + out);
           break;

@@ -9,13 +9,14 @@ namespace saferl::policy {
 namespace {
 
 /// The kernel, and whether the inner layer is int8.
-class PolicyRealTime : public ::testing::TestWithParam<std::tuple<Kernel, bool>> {};
+class PolicyRealTime : public ::testing::TestWithParam<std::tuple<Kernel, int>> {};
 
 TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
   const std::vector<int> hidden = {64, 64};
-  const auto [kernel, int8] = GetParam();
+  const auto [kernel, bits] = GetParam();
   PolicySpec spec = MakeGaussianMlp(48, 8, hidden, 1);
-  if (int8) spec = *Quantise(spec, 10, 1, 1);
+  if (bits == 16) RoundWeights(&spec);
+  if (bits == 8) spec = *Quantise(spec, 10, 1, 1);
   const auto made = PolicyAccess::CreateWithKernel(spec, kernel);
   ASSERT_EQ(made.ok(), CanRun(kernel));
   if (!made.ok()) return;
@@ -44,10 +45,10 @@ TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
 
 INSTANTIATE_TEST_SUITE_P(EachKernel, PolicyRealTime,
                          ::testing::Combine(::testing::Values(Kernel::kPortable, Kernel::kAvx2),
-                                            ::testing::Bool()),
+                                            ::testing::Values(32, 16, 8)),
                          [](const auto& test) {
-                           return std::string(Name(std::get<0>(test.param))) +
-                                  (std::get<1>(test.param) ? "_int8" : "");
+                           return std::string(Name(std::get<0>(test.param))) + "_" +
+                                  std::to_string(std::get<1>(test.param));
                          });
 
 }  // namespace

@@ -59,7 +59,8 @@ TEST_P(EachKernel, AgreesWithTheDoubleReferenceForAnyShape) {
   if (!Available()) return;
   PolicyScratch scratch;
   for (uint64_t seed = 0; seed < 200; ++seed) {
-    const PolicySpec spec = RandomSpec(seed);
+    PolicySpec spec = RandomSpec(seed);
+    if (seed % 2 == 1) RoundWeights(&spec);  // half layers
     const auto policy = PolicyAccess::CreateWithKernel(spec, GetParam());
     ASSERT_TRUE(policy.ok()) << policy.status();
     Random random(seed, 7);
@@ -141,14 +142,17 @@ TEST_P(EachKernel, RunsTheWidestAndDeepestNetworkThatValidateAllows) {
   if (!Available()) return;
   const std::vector<int> hidden(kMaxLayers - 1, kMaxWidth);
   PolicySpec spec = MakeGaussianMlp(kMaxWidth, kMaxWidth, hidden, 2);
-  const auto policy = *PolicyAccess::CreateWithKernel(spec, GetParam());
-  Random random(1);
-  const std::vector<float> observation = RandomObservation(spec, &random);
-  std::vector<float> action(kMaxWidth);
-  PolicyScratch scratch;
-  ASSERT_TRUE(policy->Forward(observation, action, &scratch));
-  const std::vector<double> want = ReferenceForward(spec, observation);
-  for (size_t k = 0; k < action.size(); ++k) EXPECT_NEAR(action[k], want[k], 1e-5);
+  for (const bool rounded : {false, true}) {
+    if (rounded) RoundWeights(&spec);
+    const auto policy = *PolicyAccess::CreateWithKernel(spec, GetParam());
+    Random random(1);
+    const std::vector<float> observation = RandomObservation(spec, &random);
+    std::vector<float> action(kMaxWidth);
+    PolicyScratch scratch;
+    ASSERT_TRUE(policy->Forward(observation, action, &scratch));
+    const std::vector<double> want = ReferenceForward(spec, observation);
+    for (size_t k = 0; k < action.size(); ++k) EXPECT_NEAR(action[k], want[k], 1e-5);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Policy, EachKernel, ::testing::Values(Kernel::kPortable, Kernel::kAvx2),

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "saferl/base/random.h"
+#include "saferl/policy/half.h"
 #include "saferl/policy/quantise.h"
 
 namespace saferl::policy {
@@ -95,6 +96,11 @@ PolicySpec MakeGaussianMlp(int n_obs, int n_act, std::span<const int> hidden, ui
     spec.layers.push_back(std::move(layer));
   }
   return spec;
+}
+
+void RoundWeights(PolicySpec* spec) {
+  for (Layer& layer : spec->layers)
+    std::transform(layer.weight.begin(), layer.weight.end(), layer.weight.begin(), NearestHalf);
 }
 
 void MakeGoldenVectors(PolicySpec* spec, int count, uint64_t seed) {

@@ -22,6 +22,11 @@ namespace saferl::policy {
 /// [-1, 1].
 PolicySpec MakeGaussianMlp(int n_obs, int n_act, std::span<const int> hidden, uint64_t seed);
 
+/// Every weight to the nearest float16 value (half.h), which kernels read in half the memory. What
+/// is beyond its range stays; a layer with such a weight stays float32. Golden vectors are the
+/// caller's to make anew.
+void RoundWeights(PolicySpec* spec);
+
 /// Replaces the golden vectors by `count` new ones: observations mean + std * normal, actions by
 /// ReferenceForward. With int8 layers only observations that every kernel rounds alike.
 void MakeGoldenVectors(PolicySpec* spec, int count, uint64_t seed);
