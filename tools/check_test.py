@@ -113,6 +113,14 @@ class CheckTest(unittest.TestCase):
         status, output = run({**config, "saferl/services/a.cc": "x = config.depth;\n"}, "settings")
         self.assertEqual(status, 0, output)
 
+    def test_metrics(self):
+        area = {"saferl/telemetry/catalogue.h": "struct Loop {\n  Counter &ticks, &slips;\n  Gauge& Margin(size_t i);\n};\n"}
+        ticks = {"saferl/services/a.cc": "loop.ticks.Add();\nloop.Margin(0).Set(1);\n"}
+        self.caught("metrics", {**area, **ticks}, "'Loop.slips' is recorded by nothing")
+        self.caught("metrics", {**area, **ticks, "saferl/services/a_test.cc": "loop.slips.Add();\n"}, "'Loop.slips' is recorded by nothing")
+        status, output = run({**area, **ticks, "saferl/services/b.cc": "loop->slips.Add();\n"}, "metrics")
+        self.assertEqual(status, 0, output)
+
     def test_changelog(self):
         self.caught("changelog", {"CHANGELOG.md": "# Changelog\n\n## [1.0.0]\n\n- x\n"}, "Unreleased")
         self.caught("changelog", {"CHANGELOG.md": "## [Unreleased]\n\n## [1.0.0]\n\n- x\n"}, "empty")

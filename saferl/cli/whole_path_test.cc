@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "saferl/base/clock.h"
@@ -22,6 +23,7 @@
 #include "saferl/policy/spec_builder.h"
 #include "saferl/services/decide/decide_message.h"
 #include "saferl/storage/testing/child_process.h"
+#include "saferl/telemetry/catalogue.h"
 
 namespace saferl::cli {
 namespace {
@@ -147,6 +149,7 @@ class WholePathTest : public ::testing::Test {
     }
     return seen;
   }
+  void ExpectItsMetrics();
   bool Ended() const {
     return phase_ == "promoted" || phase_ == "rolled_back" || phase_ == "aborted";
   }
@@ -185,12 +188,78 @@ class WholePathTest : public ::testing::Test {
     ASSERT_TRUE(WriteFileAtomic(saferl_.Path(to), *package).ok());
   }
 
+  /// Each series that the services show and its value; of a histogram its count.
+  std::map<std::string, double> Scrape() {
+    net::ClientRequest request;
+    request.url = Cat("http://127.0.0.1:", port_, "/metrics");
+    const auto response = client_.Send(request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    std::map<std::string, double> series;
+    std::istringstream text(response.ok() ? response->body : "");
+    bool histogram = false;
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with("# TYPE")) histogram = line.ends_with(" histogram");
+      if (line.starts_with('#')) continue;
+      const size_t labels = std::min(line.find('{'), line.rfind(' '));
+      std::string name = line.substr(0, labels);
+      if (histogram) {
+        if (!name.ends_with("_count")) continue;
+        name.resize(name.rfind('_'));
+      }
+      series[name + line.substr(labels, line.rfind(' ') - labels)] =
+          std::atof(line.c_str() + line.rfind(' '));
+    }
+    return series;
+  }
+  /// The sum over the series of a metric in which every one of `labels` is.
+  static double Sum(const std::map<std::string, double>& series, const std::string& name,
+                    const std::vector<std::string>& labels) {
+    double sum = 0;
+    for (const auto& [key, value] : series) {
+      if (key.substr(0, key.find('{')) != name) continue;
+      if (std::ranges::all_of(labels, [&](const auto& l) { return key.find(l) != key.npos; }))
+        sum += value;
+    }
+    return sum;
+  }
+
   Program saferl_{"whole_path", SAFERL_BINARY_DIR};
   pid_t up_ = 0;
   std::string port_, phase_;
   net::HttpClient client_;
   std::vector<Chair> chairs_;
 };
+
+/// What the path did is in the metrics, by arm, and what they show is in the catalogue.
+void WholePathTest::ExpectItsMetrics() {
+  const std::map<std::string, double> series = Scrape();
+  std::set<std::string> known;
+  for (const telemetry::MetricInfo& info : telemetry::CatalogueTable()) known.emplace(info.name);
+  for (const auto& [key, value] : series)
+    EXPECT_TRUE(known.contains(key.substr(0, key.find('{')))) << key;
+  const auto some = [&](const std::string& name, const std::vector<std::string>& labels = {}) {
+    EXPECT_GT(Sum(series, name, labels), 0) << name << " " << (labels.empty() ? "" : labels[0]);
+  };
+  for (const char* arm : {"arm=\"stable\"", "arm=\"canary\"", "arm=\"shadow\""})
+    some("saferl_robot_exposure_seconds_total", {arm});
+  some("saferl_shield_interventions_total");
+  EXPECT_EQ(Sum(series, "saferl_safety_violations_total", {"severity=\"critical\""}), 0);
+  for (const char* version : {"version=\"1\"", "version=\"3\""})
+    some("saferl_inference_requests_total", {version, "code=\"200\"", "transport=\"http\""});
+  some("saferl_inference_requests_total", {"arm=\"canary\"", "version=\"3\""});
+  some("saferl_inference_duration_seconds", {"stage=\"total\"", "version=\"3\""});
+  some("saferl_rollbacks_total", {"reason=\"reject\""});
+  some("saferl_rollout_rollback_duration_seconds");
+  some("saferl_rollout_state", {"state=\"promoted\""});
+  some("saferl_model_info", {"version=\"3\""});
+  some("saferl_model_load_duration_seconds");
+  some("saferl_decisions_kept_total");
+  some("saferl_drift_window_samples");
+  some("saferl_http_requests_total", {"route=\"/inference\""});
+  some("saferl_storage_operations_total", {"store=\"rows\""});
+  some("saferl_storage_operations_total", {"store=\"objects\""});
+  some("process_resident_memory_bytes");
+}
 
 TEST_F(WholePathTest, AWorseVersionIsTakenBackByItsGateAndAGoodOnePromoted) {
   // Train small, push, sign.
@@ -240,6 +309,7 @@ TEST_F(WholePathTest, AWorseVersionIsTakenBackByItsGateAndAGoodOnePromoted) {
   const Node champion = Registry("show chair champion");
   EXPECT_EQ(champion.Find("version")->Find("version")->text(), "3");
   for (const Chair& chair : chairs_) EXPECT_EQ(chair.refused, 0) << chair.last_refusal;
+  ExpectItsMetrics();
   EXPECT_EQ(Down(), 0);
 }
 

@@ -163,6 +163,7 @@ Status App::OpenRollouts() {
   options.period_s = config_.rollouts.look_s;
   options.report_s = config_.rollouts.report_s;
   agent_ = std::make_unique<RolloutAgent>(registry_.get(), evidence_.get(), &models_, options);
+  agent_->safety_counts = &safety_counts_;
   agent_->Start();
   return absl::OkStatus();
 }
@@ -180,6 +181,7 @@ void App::SeatSessions() {
     return agent_->Sit(session.robot, session.model, session.id);
   };
   sessions.on_shadow = [this] { agent_->Wake(); };
+  sessions.safety_counts = &safety_counts_;
 }
 
 /// What it finds is evidence about the policy that drove.

@@ -89,6 +89,7 @@ class App {
   std::unique_ptr<registry::Store> registry_;
   std::unique_ptr<ModelSync> sync_;
   std::unique_ptr<EvidenceStore> evidence_;
+  SafetyCounts safety_counts_{&metrics_};
   std::unique_ptr<RolloutAgent> agent_;  ///< outlives the sessions that have seats
   std::unique_ptr<DecideService> decide_;
   std::unique_ptr<RolloutDriver> rollouts_;

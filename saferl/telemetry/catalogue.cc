@@ -59,9 +59,6 @@ ModelMetrics::ModelMetrics(Metrics& metrics, const std::string& model, const std
       queue_depth(MakeGauge(metrics, "saferl_inference_queue_depth", {{"model", model}})),
       sequences(MakeGauge(metrics, "saferl_sequence_active", {{"model", model}})),
       evicted_idle(MakeCounter(metrics, kEvictions, {{"model", model}, {"reason", "idle"}})),
-      evicted_capacity(
-          MakeCounter(metrics, kEvictions, {{"model", model}, {"reason", "capacity"}})),
-      evicted_reload(MakeCounter(metrics, kEvictions, {{"model", model}, {"reason", "reload"}})),
       metrics_(metrics),
       model_(model),
       version_(version) {
@@ -98,16 +95,8 @@ ControlMetrics::ControlMetrics(Metrics& metrics)
       deadline_misses(MakeCounter(metrics, "saferl_control_deadline_misses_total")),
       jitter(MakeHistogram(metrics, "saferl_control_jitter_seconds", LatencyBuckets())) {}
 
-SafetyMetrics::SafetyMetrics(Metrics& metrics, std::span<const std::string> constraints) {
-  for (size_t a = 0; a < kArms; ++a) {
-    const std::string arm(Name(static_cast<Arm>(a)));
-    constexpr const char* kHuman = "saferl_human_interventions_total";
-    stops_.push_back(&MakeCounter(metrics, kHuman, {{"kind", "stop"}, {"arm", arm}}));
-    exposure_.push_back(
-        &MakeCounter(metrics, "saferl_robot_exposure_seconds_total", {{"arm", arm}}, 1e9));
-  }
+ViolationMetrics::ViolationMetrics(Metrics& metrics, std::span<const std::string> constraints) {
   for (const std::string& constraint : constraints) {
-    margin_.push_back(&MakeGauge(metrics, "saferl_safety_margin", {{"constraint", constraint}}));
     for (size_t s = 0; s < kSeverities; ++s) {
       for (size_t a = 0; a < kArms; ++a) {
         violations_.push_back(
@@ -117,6 +106,19 @@ SafetyMetrics::SafetyMetrics(Metrics& metrics, std::span<const std::string> cons
                           {"arm", std::string(Name(static_cast<Arm>(a)))}}));
       }
     }
+  }
+}
+
+SafetyMetrics::SafetyMetrics(Metrics& metrics, std::span<const std::string> constraints)
+    : ViolationMetrics(metrics, constraints) {
+  for (size_t a = 0; a < kArms; ++a) {
+    const std::string arm(Name(static_cast<Arm>(a)));
+    constexpr const char* kHuman = "saferl_human_interventions_total";
+    stops_.push_back(&MakeCounter(metrics, kHuman, {{"kind", "stop"}, {"arm", arm}}));
+    exposure_.push_back(
+        &MakeCounter(metrics, "saferl_robot_exposure_seconds_total", {{"arm", arm}}, 1e9));
+  }
+  for (const std::string& constraint : constraints) {
     for (size_t a = 0; a < kArms; ++a) {
       shield_.push_back(&MakeCounter(
           metrics, "saferl_shield_interventions_total",
@@ -125,14 +127,13 @@ SafetyMetrics::SafetyMetrics(Metrics& metrics, std::span<const std::string> cons
   }
 }
 
-Counter& SafetyMetrics::Violations(size_t constraint, Severity severity, Arm arm) {
+Counter& ViolationMetrics::Violations(size_t constraint, Severity severity, Arm arm) {
   const size_t row = constraint * kSeverities + static_cast<size_t>(severity);
   return *violations_[row * kArms + static_cast<size_t>(arm)];
 }
 Counter& SafetyMetrics::ShieldInterventions(size_t constraint, Arm arm) {
   return *shield_[constraint * kArms + static_cast<size_t>(arm)];
 }
-Gauge& SafetyMetrics::Margin(size_t constraint) { return *margin_[constraint]; }
 Counter& SafetyMetrics::Stops(Arm arm) { return *stops_[static_cast<size_t>(arm)]; }
 Counter& SafetyMetrics::ExposureNanos(Arm arm) { return *exposure_[static_cast<size_t>(arm)]; }
 

@@ -70,7 +70,7 @@ class ModelMetrics {
   Histogram &queue, &compute, &total;  ///< stages of a request [s]
   Histogram &batch_size, &load_duration;
   Gauge &queue_depth, &sequences;
-  Counter &evicted_idle, &evicted_capacity, &evicted_reload;
+  Counter& evicted_idle;
 
  private:
   Metrics& metrics_;
@@ -82,22 +82,29 @@ class ModelMetrics {
 struct ControlMetrics {
   explicit ControlMetrics(Metrics& metrics);
   Counter &cycles, &deadline_misses;
-  Histogram& jitter;  ///< [s]
+  Histogram& jitter;  ///< of the time between two ticks [s]
 };
 
-/// `constraints`: the names of the robot's constraints; calls take their position in that list.
-class SafetyMetrics {
+/// `constraints`: names of what can be violated; calls take their position in that list.
+class ViolationMetrics {
  public:
-  SafetyMetrics(Metrics& metrics, std::span<const std::string> constraints);
+  ViolationMetrics(Metrics& metrics, std::span<const std::string> constraints);
   Counter& Violations(size_t constraint, Severity severity, Arm arm);
-  Counter& ShieldInterventions(size_t constraint, Arm arm);
-  Gauge& Margin(size_t constraint);  ///< in the constraint's unit; negative: violated
-  Counter& Stops(Arm arm);           ///< the person asked for a stop
-  Counter& ExposureNanos(Arm arm);   ///< time under control; shown in seconds
 
  private:
-  std::vector<Counter*> violations_, shield_, stops_, exposure_;
-  std::vector<Gauge*> margin_;
+  std::vector<Counter*> violations_;
+};
+
+/// And what robots did and were kept from.
+class SafetyMetrics : public ViolationMetrics {
+ public:
+  SafetyMetrics(Metrics& metrics, std::span<const std::string> constraints);
+  Counter& ShieldInterventions(size_t constraint, Arm arm);
+  Counter& Stops(Arm arm);          ///< the person asked for a stop
+  Counter& ExposureNanos(Arm arm);  ///< time under control; shown in seconds
+
+ private:
+  std::vector<Counter*> shield_, stops_, exposure_;
 };
 
 /// Of one model's rollout. The lists are the state machine's own names.

@@ -1,5 +1,7 @@
 #include "saferl/telemetry/monitor_metrics.h"
 
+#include <limits>
+
 #include "saferl/telemetry/catalogue_table.h"
 
 namespace saferl::telemetry {
@@ -17,8 +19,11 @@ MonitorMetrics::MonitorMetrics(Metrics& metrics)
       granting(MakeGauge(metrics, "saferl_monitor_granting")),
       judge_duration(
           MakeHistogram(metrics, "saferl_monitor_judge_duration_seconds", LatencyBuckets())),
+      margin(MakeGauge(metrics, "saferl_safety_margin", {{"constraint", "all"}})),
       journal_queued(MakeCounter(metrics, kJournal, {{"outcome", "queued"}})),
-      journal_dropped(MakeCounter(metrics, kJournal, {{"outcome", "dropped"}})) {}
+      journal_dropped(MakeCounter(metrics, kJournal, {{"outcome", "dropped"}})) {
+  margin.Set(std::numeric_limits<double>::infinity());
+}
 
 NotificationMetrics::NotificationMetrics(Metrics& metrics, const std::string& channel)
     : sent(MakeCounter(metrics, kNotified, {{"channel", channel}, {"outcome", "sent"}})),

@@ -13,6 +13,9 @@ struct MonitorMetrics {
   Counter &decisions, &lost;
   Gauge &latched, &granting;
   Histogram& judge_duration;  ///< [s]
+  /// Of the last command, by the monitor's own computation: the least of all constraints, each in
+  /// its unit; negative: not proved. +Inf until there is one.
+  Gauge& margin;
   Counter &journal_queued, &journal_dropped;
 };
 

@@ -242,7 +242,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::Observation, v1::Decisio
       End(ToGrpc(request.status()));
       return;
     }
-    const auto decided = parts_.sessions->Decide(*request);
+    const auto decided = parts_.sessions->Decide(*request, telemetry::Transport::kGrpc);
     if (!decided.ok()) {
       End(ToGrpc(decided.status()));
       return;

@@ -144,7 +144,7 @@ class ControlStream : public std::enable_shared_from_this<ControlStream> {
         return;
       }
     }
-    const auto decided = parts_.sessions->Decide(*request);
+    const auto decided = parts_.sessions->Decide(*request, telemetry::Transport::kWebSocket);
     if (!decided.ok()) {
       Say(ErrorJson(decided.status()));
       return;

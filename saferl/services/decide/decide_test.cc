@@ -9,6 +9,7 @@
 #include "saferl/base/text.h"
 #include "saferl/control/replay.h"
 #include "saferl/control/workload.h"
+#include "saferl/policy/package.h"
 #include "saferl/services/decide/decide_message.h"
 #include "saferl/services/decide/sessions.h"
 
@@ -83,6 +84,36 @@ TEST_F(DecideTest, TheAnswersAreTheTicksBitForBit) {
     }
     EXPECT_GT(moving, 20) << type << ": a test of standing still shows nothing";
   }
+}
+
+TEST_F(DecideTest, DecisionsOfAModelAreCountedByVersionAndTransport) {
+  Robot robot("wheelchair");
+  const auto policy = control::MakeBenchPolicy(robot.model().robot, 64, 1);
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  ASSERT_TRUE(models_.Load("chair", "7", *policy::EncodePackage((*policy)->spec())).ok());
+  SafetyCounts counts(&metrics_);
+  sessions_.safety_counts = &counts;
+  for (const auto transport : {telemetry::Transport::kHttp, telemetry::Transport::kGrpc,
+                               telemetry::Transport::kWebSocket, telemetry::Transport::kGrpc}) {
+    DecideRequest request = robot.Next();
+    request.model = "chair";
+    const auto decided = sessions_.Decide(request, transport);
+    ASSERT_TRUE(decided.ok()) << decided.status();
+    robot.Apply((*decided)->decision);
+  }
+  const std::string text = metrics_.Text();
+  const auto requests = [](const char* transport, int n) {
+    return HasSubstr(
+        Cat("saferl_inference_requests_total{arm=\"stable\",code=\"200\",model=\"chair\","
+            "transport=\"",
+            transport, "\",version=\"7\"} ", n, "\n"));
+  };
+  EXPECT_THAT(text, requests("http", 1));
+  EXPECT_THAT(text, requests("websocket", 1));
+  EXPECT_THAT(text, requests("grpc", 2));
+  EXPECT_THAT(text, HasSubstr("saferl_inference_duration_seconds_count{model=\"chair\",stage="
+                              "\"total\",version=\"7\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("saferl_robot_exposure_seconds_total{arm=\"stable\"} 0.06\n"));
 }
 
 TEST_F(DecideTest, AStaleOrRepeatedStampNeverOpensTheRobot) {

@@ -297,7 +297,22 @@ bool Sessions::TakeModel(Session* session, const control::TickInput& input) cons
   return true;
 }
 
-StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request) {
+/// With the session's lock, after a tick that began at `begin_ns` (monotonic).
+void Sessions::Count(Session* session, const control::Decision& decision,
+                     telemetry::Transport transport, int64_t begin_ns) const {
+  auto arm = telemetry::Arm::kStable;
+  if (session->seat_ != nullptr)
+    arm = session->seat_->Count(NumberOf(session->served_.get()), session->model_, decision);
+  if (safety_counts != nullptr) safety_counts->Count(decision, arm, &session->counted_);
+  if (session->served_ == nullptr || session->served_->metrics == nullptr) return;
+  telemetry::ModelMetrics& metrics = *session->served_->metrics;
+  metrics.Requests(arm, transport).Add(200);
+  metrics.total.ObserveNanos(Nanos() - begin_ns);
+}
+
+StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request,
+                                                    telemetry::Transport transport) {
+  const int64_t begin_ns = Nanos();
   for (int attempt = 0; attempt < 3; ++attempt) {
     SAFERL_ASSIGN_OR_RETURN(const auto session, Get(request));
     SAFERL_RETURN_IF_ERROR(CheckShape(session->robot(), request));
@@ -330,8 +345,7 @@ StatusOr<std::unique_ptr<Decided>> Sessions::Decide(const DecideRequest& request
                      info.id,
                      info.model,
                      info.served_version};
-    if (seat != nullptr)
-      seat->Count(NumberOf(session->served_.get()), session->model_, decided->decision);
+    Count(session.get(), decided->decision, transport, begin_ns);
     if (on_decision) on_decision(*decided);
     return decided;
   }

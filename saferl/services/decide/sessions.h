@@ -28,6 +28,7 @@
 #include "saferl/control/tick.h"
 #include "saferl/services/decide/decide_message.h"
 #include "saferl/services/inference/model_host.h"
+#include "saferl/services/safety_counts.h"
 
 namespace saferl::services {
 
@@ -65,6 +66,7 @@ class Session {
   control::TickModel model_;
   std::shared_ptr<const ServedModel> served_, refused_;
   std::shared_ptr<policy::DriftStream> drift_;  ///< of served_; null without
+  SafetyCounts::Memory counted_;
   std::shared_ptr<RolloutSeat> seat_;  ///< where a rollout may decide which version it runs
   std::unique_ptr<control::TickData, void (*)(control::TickData*)> data_;
   bool ended_ = false;
@@ -112,8 +114,12 @@ class Sessions {
     latched_.insert(latched.begin(), latched.end());
   }
 
-  /// Finds or makes the robot's session and runs one tick.
-  StatusOr<std::unique_ptr<Decided>> Decide(const DecideRequest& request);
+  /// Counts what robots did; null: nobody does.
+  SafetyCounts* safety_counts = nullptr;
+
+  /// Finds or makes the robot's session and runs one tick. `transport`: how the request came.
+  StatusOr<std::unique_ptr<Decided>> Decide(
+      const DecideRequest& request, telemetry::Transport transport = telemetry::Transport::kHttp);
 
   /// kAlreadyExists when the robot has one.
   StatusOr<SessionInfo> Create(const SessionParameters& parameters);
@@ -136,6 +142,8 @@ class Sessions {
   Status MakeRoom();
   bool IsSilent(const std::shared_ptr<Session>& session, int64_t now_ns) const;
   void EndSilentNow(int64_t now_ns);
+  void Count(Session* session, const control::Decision& decision, telemetry::Transport transport,
+             int64_t begin_ns) const;
   void Retire(Session* session);
   bool TakeModel(Session* session, const control::TickInput& input) const;
   std::shared_ptr<const ServedModel> Chosen(Session* session,

@@ -212,6 +212,7 @@ void Judge::CheckOrder(const Decision& d, Verdict* verdict) {
     Find(Check::kSequence, Cat("tick ", d.input.sequence, " after tick ", sequence_), verdict);
   const int64_t gap_ns = Elapsed(now_ns_, d.input.now_ns);
   verdict->late = gap_ns > 2 * period_ns_ + kMicro_ns && missed_ == 0;
+  if (missed_ == 0) verdict->jitter_ns = std::abs(gap_ns - period_ns_);
   if (verdict->late && d.command.mode < Mode::kControlledStop)
     Find(Check::kLateTick, Cat(Millis(gap_ns), " ms after the last, period ", Millis(period_ns_)),
          verdict);

@@ -56,6 +56,8 @@ struct Finding {
 struct Verdict {
   bool settled = false;  ///< this and what led here is judged in full
   bool late = false;     ///< the tick came more than two periods after the last
+  /// |time since the tick before - period|; negative: that one was not seen.
+  int64_t jitter_ns = -1;
   safety::Certificate certificate;
   std::vector<Finding> findings;
 };

@@ -281,6 +281,19 @@ TEST(Judge, APersonFasterThanAssumedHasToStopTheRobot) {
   EXPECT_EQ(found, 2) << "the tick after the next one is too late, and so is every later one";
 }
 
+TEST(Judge, TellsHowFarATickIsFromItsPeriodUnlessOneWasMissed) {
+  Stream stream("wheelchair");
+  EXPECT_LT(stream.judge().Look(stream.Next()).jitter_ns, 0) << "nothing came before";
+  EXPECT_EQ(stream.judge().Look(stream.Next()).jitter_ns, 0);
+  Decision late = stream.Next();
+  late.input.now_ns += 3'000'000;
+  EXPECT_EQ(stream.judge().Look(late).jitter_ns, 3'000'000);
+  EXPECT_EQ(stream.judge().Look(stream.Next()).jitter_ns, 3'000'000) << "so much early after that";
+  stream.Next();
+  stream.judge().Missed(1);
+  EXPECT_LT(stream.judge().Look(stream.Next()).jitter_ns, 0);
+}
+
 TEST(Judge, AnUnknownRobotIsNamed) {
   EXPECT_THAT(Judge::Create("nothing_such", {}).status().ToString(),
               testing::HasSubstr("nothing_such"));

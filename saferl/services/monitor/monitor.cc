@@ -32,7 +32,11 @@ void Pause(int64_t ns) {
 }  // namespace
 
 Monitor::Monitor(const MonitorOptions& options, telemetry::Metrics* metrics)
-    : options_(options), metrics_(*metrics), safety_(*metrics, CheckNames()), control_(*metrics) {
+    : options_(options),
+      metrics_(*metrics),
+      findings_metrics_(*metrics, CheckNames()),
+      counts_(metrics),
+      control_(*metrics) {
   state_.worst_margin = kInf;
   alerts_ = std::make_unique<Alerts>(options.alerts, metrics);
 }
@@ -131,7 +135,7 @@ bool Monitor::TakeRobot() {
   alerts_->Resolve(AlertName::kSystemFailure, RobotLabels("component", "robot_file"));
   judge_ = *std::move(judge);
   hub_.SetRobot(info);
-  last_now_ns_ = 0;
+  counted_ = {};
   Post("attach", JsonWriter().BeginObject().Field("robot", info.robot).EndObject().Take());
   const std::lock_guard lock(mutex_);
   state_.robot = info.robot;
@@ -176,7 +180,7 @@ void Monitor::Latch(std::string_view check, std::string_view detail, uint64_t se
 
 void Monitor::Judged(const control::Decision& decision, const Verdict& verdict) {
   for (const Finding& finding : verdict.findings) {
-    safety_
+    findings_metrics_
         .Violations(static_cast<size_t>(finding.check), telemetry::Severity::kCritical,
                     telemetry::Arm::kStable)
         .Add();
@@ -185,19 +189,14 @@ void Monitor::Judged(const control::Decision& decision, const Verdict& verdict) 
   metrics_.decisions.Add();
   control_.cycles.Add();
   if (verdict.late) control_.deadline_misses.Add();
-  if (decision.filter.intervened)
-    safety_.ShieldInterventions(static_cast<size_t>(Check::kMargin), telemetry::Arm::kStable).Add();
-  if (decision.input.human.stop) safety_.Stops(telemetry::Arm::kStable).Add();
-  const int64_t passed = Elapsed(last_now_ns_, decision.input.now_ns);
-  if (last_now_ns_ != 0 && passed > 0 && passed < kNanosPerSecond)
-    safety_.ExposureNanos(telemetry::Arm::kStable).Add(static_cast<uint64_t>(passed));
-  last_now_ns_ = decision.input.now_ns;
+  if (verdict.jitter_ns >= 0) control_.jitter.Observe(Seconds(verdict.jitter_ns));
+  counts_.Count(decision, telemetry::Arm::kStable, &counted_);
   const std::lock_guard lock(mutex_);
   ++state_.judged;
   state_.settled = verdict.settled;
   const safety::Certificate& proof = verdict.certificate;
   if (verdict.settled && proof.rule == safety::CertificateRule::kFresh) {
-    safety_.Margin(static_cast<size_t>(Check::kMargin)).Set(proof.margin);
+    metrics_.margin.Set(proof.margin);
     state_.worst_margin = std::min(state_.worst_margin, proof.margin);
   }
 }

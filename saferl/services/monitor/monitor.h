@@ -30,6 +30,7 @@
 #include "saferl/services/monitor/judge.h"
 #include "saferl/services/monitor/remote.h"
 #include "saferl/services/monitor/stream.h"
+#include "saferl/services/safety_counts.h"
 #include "saferl/telemetry/monitor_metrics.h"
 
 namespace saferl::services {
@@ -96,7 +97,9 @@ class Monitor {
 
   MonitorOptions options_;
   telemetry::MonitorMetrics metrics_;
-  telemetry::SafetyMetrics safety_;
+  telemetry::ViolationMetrics findings_metrics_;
+  SafetyCounts counts_;
+  SafetyCounts::Memory counted_;  ///< of the robot that is watched
   telemetry::ControlMetrics control_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Alerts> alerts_;
@@ -110,7 +113,6 @@ class Monitor {
   int64_t attach_ns_ = 0, attach_pause_ns_ = 0, heard_ns_ = 0, granted_ns_ = 0, checkpoint_ns_ = 0,
           turn_ns_ = 0;
   uint64_t checkpoint_judged_ = 0;
-  int64_t last_now_ns_ = 0;
   std::string journal_problem_;  ///< empty: it is written
 
   mutable std::mutex mutex_;

@@ -100,6 +100,9 @@ TEST_F(MonitorTest, TheRobotMovesOnlyOnceItIsWatched) {
   EXPECT_EQ(state.robot, "wheelchair");
   EXPECT_TRUE(state.granting && state.settled && !state.latched);
   EXPECT_EQ(monitor->alerts().active(), 0U);
+  const std::string text = metrics_[0]->Text();
+  EXPECT_EQ(text.find("saferl_control_jitter_seconds_count 0\n"), std::string::npos);
+  EXPECT_NE(text.find("saferl_control_jitter_seconds_count "), std::string::npos);
 }
 
 TEST_F(MonitorTest, AFindingStopsTheRobotUntilAPersonClearsItEvenThroughARestart) {

@@ -156,11 +156,15 @@ Status RolloutAgent::Renew(Seated* seated, int64_t now_ns) {
 }
 
 void RolloutAgent::Shadows() {
-  for (const Seated& seated : seats_) {
+  for (Seated& seated : seats_) {
     const SeatRollout rollout = seated.seat->rollout();
     if (rollout.id.empty()) continue;
     const auto served = models_->Find(seated.seat->model(), Cat(rollout.to));
-    seated.seat->RunShadow(served == nullptr ? nullptr : served->policy);
+    seated.seat->RunShadow(
+        served == nullptr ? nullptr : served->policy, [&](const control::Decision& decision) {
+          if (safety_counts != nullptr)
+            safety_counts->Count(decision, telemetry::Arm::kShadow, &seated.shadow);
+        });
   }
 }
 

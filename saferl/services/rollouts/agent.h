@@ -23,6 +23,7 @@
 #include "saferl/services/inference/model_host.h"
 #include "saferl/services/rollouts/evidence_store.h"
 #include "saferl/services/rollouts/seat.h"
+#include "saferl/services/safety_counts.h"
 
 namespace saferl::services {
 
@@ -38,6 +39,9 @@ class RolloutAgent {
   RolloutAgent(registry::Store* store, EvidenceStore* evidence, const ModelHost* models,
                const RolloutAgentOptions& options);
   ~RolloutAgent();
+  /// Gets the shadows' decisions; null: nobody does. Before Start(); must outlive Stop().
+  SafetyCounts* safety_counts = nullptr;
+
   /// Reads the rollouts once, then goes on with a thread.
   void Start();
   /// The last sums are reported.
@@ -63,6 +67,7 @@ class RolloutAgent {
     std::shared_ptr<RolloutSeat> seat;
     int64_t due_ns = 0;
     int64_t seen_ns = -1;  ///< the rollout's last change that was asked about
+    SafetyCounts::Memory shadow = {};
     bool ended = false;
   };
   void Run();

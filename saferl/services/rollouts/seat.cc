@@ -120,17 +120,18 @@ double RolloutSeat::Passed(int64_t now_ns) {
   return passed > 0 && passed <= kLongestTick_ns ? Seconds(passed) : 0;
 }
 
-void RolloutSeat::Count(int64_t version, const control::TickModel& model,
-                        const control::Decision& decision) {
+telemetry::Arm RolloutSeat::Count(int64_t version, const control::TickModel& model,
+                                  const control::Decision& decision) {
   const bool active = !rollout().id.empty();  // else nobody asks, and the filter is not run again
   const std::array<bool, kBadKinds> bad =
       BadOf(decision, doing_.Look(active ? &model : nullptr, decision));
   const int64_t now_ns = decision.input.now_ns;
   const std::lock_guard lock(mutex_);
   const double seconds = Passed(now_ns);
-  if (rollout_.id.empty()) return;
+  if (rollout_.id.empty()) return telemetry::Arm::kStable;
   if (version == rollout_.to) canary_.Count(bad, now_ns, seconds);
   if (version == rollout_.from) stable_.Count(bad, now_ns, seconds);
+  return version == rollout_.to ? telemetry::Arm::kCanary : telemetry::Arm::kStable;
 }
 
 LeaseQuestion RolloutSeat::Ask(int64_t now_ns) {
@@ -161,7 +162,8 @@ void RolloutSeat::Set(const SeatRollout& rollout) {
   shadows_.store(false, std::memory_order_relaxed);
 }
 
-void RolloutSeat::RunShadow(const std::shared_ptr<const policy::Policy>& policy) {
+void RolloutSeat::RunShadow(const std::shared_ptr<const policy::Policy>& policy,
+                            const std::function<void(const control::Decision&)>& look) {
   if (!waits_.load(std::memory_order_acquire)) return;
   Shadow& s = *shadow_;
   s.model.policy = policy;
@@ -171,6 +173,7 @@ void RolloutSeat::RunShadow(const std::shared_ptr<const policy::Policy>& policy)
     const int64_t now_ns = s.input.now_ns;
     shadow_doing_.StartFrom(s.data, now_ns);
     control::Tick(s.model, s.input, &s.data, &s.decision);
+    if (look) look(s.decision);
     const auto bad = BadOf(s.decision, shadow_doing_.Look(&s.model, s.decision));
     const std::lock_guard lock(mutex_);
     // It stands for the tick that it was copied from, and for none that was not looked at.

@@ -22,6 +22,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,7 @@
 #include "saferl/services/rollouts/attribution.h"
 #include "saferl/services/rollouts/evidence.h"
 #include "saferl/services/rollouts/lease.h"
+#include "saferl/telemetry/catalogue.h"
 
 namespace saferl::services {
 
@@ -95,8 +97,9 @@ class RolloutSeat {
   /// Before the tick; true when the agent has something to do.
   bool Offer(const control::TickModel& model, const control::TickData& data,
              const control::TickInput& input);
-  /// After the tick, which ran `version` as `model`.
-  void Count(int64_t version, const control::TickModel& model, const control::Decision& decision);
+  /// After the tick, which ran `version` as `model`: the arm that it was of.
+  telemetry::Arm Count(int64_t version, const control::TickModel& model,
+                       const control::Decision& decision);
 
   // The agent's.
   LeaseQuestion Ask(int64_t now_ns);
@@ -104,8 +107,9 @@ class RolloutSeat {
   SeatRollout rollout() const;
   /// Another rollout, or none: leases of the one before are over.
   void Set(const SeatRollout& rollout);
-  /// Runs the copy that waits with another policy, if there is one.
-  void RunShadow(const std::shared_ptr<const policy::Policy>& policy);
+  /// Runs the copy that waits with another policy, if there is one; `look` gets its decision.
+  void RunShadow(const std::shared_ptr<const policy::Policy>& policy,
+                 const std::function<void(const control::Decision&)>& look = {});
   struct Counts {
     ArmCounts canary, stable;
   };
