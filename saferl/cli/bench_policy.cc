@@ -44,7 +44,7 @@ StatusOr<std::shared_ptr<const policy::Policy>> PolicyOf(const Args& args) {
   const std::vector<int> hidden = {64, 64};
   policy::PolicySpec spec = policy::MakeGaussianMlp(48, 8, hidden, 1);
   spec.robot = "bench";
-  if (!args.has("--float32")) policy::RoundWeights(&spec);
+  if (!args.flag("--float32")) policy::RoundWeights(&spec);
   policy::MakeGoldenVectors(&spec, 8, 1);
   return policy::Policy::Create(spec);
 }

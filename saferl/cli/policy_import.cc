@@ -29,7 +29,7 @@ StatusOr<ExitCode> RunPolicyImport(const Args& args, Console& console) {
   if (args.has("--like")) SAFERL_RETURN_IF_ERROR(TakeSchema(args.text("--like"), &spec));
   if (args.has("--robot")) spec.robot = args.text("--robot");
   if (args.has("--name")) spec.name = args.text("--name");
-  if (args.has("--float16")) policy::RoundWeights(&spec);
+  if (args.flag("--float16")) policy::RoundWeights(&spec);
   policy::MakeGoldenVectors(&spec, kGoldenVectors, 1);
   SAFERL_RETURN_IF_ERROR(spec.Validate());
   SAFERL_ASSIGN_OR_RETURN(const auto policy, policy::Policy::Create(spec));

@@ -129,11 +129,19 @@ TEST_F(RegistryVerbsTest, DeployApprovePromoteStatusRollback) {
                 ->text(),
             "canary");
   EXPECT_THAT(Text("status arm"), HasSubstr("override of the gates: seen enough"));
+  EXPECT_EQ(Json("pause arm --who bob --reason 'a fair in the hall'")
+                .Find("rollout")
+                ->Find("phase")
+                ->text(),
+            "hold");
+  EXPECT_THAT(Text("status arm"), HasSubstr("a fair in the hall"));
+  EXPECT_EQ(Json("promote arm --who bob").Find("rollout")->Find("phase")->text(), "canary");
   // A rollback is never refused while a rollout is active; nobody ever ran the version here.
   const Node back = Json("rollback arm --who eve --reason 'two stops'");
   EXPECT_THAT(back.Find("rollout")->Find("phase")->text(),
               ::testing::AnyOf("rolling_back", "aborted"));
   EXPECT_EQ(Json("rollback arm --quarantine").Find("rollout")->Find("active")->text(), "true");
+  Refuses("pause arm", kNo, "nothing to hold");
 }
 
 TEST_F(RegistryVerbsTest, QuarantineAndRelease) {

@@ -46,6 +46,7 @@ std::vector<Verb> Verbs() {
       RegistryDeployVerb(),
       RegistryStatusVerb(),
       RegistryPromoteVerb(),
+      RegistryPauseVerb(),
       RegistryRollbackVerb(),
       RegistryQuarantineVerb(),
       RegistryGcVerb(),

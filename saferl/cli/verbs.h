@@ -49,6 +49,7 @@ Verb RegistryApproveVerb();
 Verb RegistryDeployVerb();
 Verb RegistryStatusVerb();
 Verb RegistryPromoteVerb();
+Verb RegistryPauseVerb();
 Verb RegistryRollbackVerb();
 Verb RegistryQuarantineVerb();
 Verb RegistryGcVerb();

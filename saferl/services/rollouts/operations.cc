@@ -88,6 +88,14 @@ StatusOr<Rollout> Promote(const ServiceConfig& config, registry::Store* store,
       rollout, event, act.who, Cat(override ? "override of the gates: " : "", act.reason));
 }
 
+StatusOr<Rollout> Pause(registry::Store* store, const Rollout& rollout, const Act& act) {
+  const Phase phase = rollout.state.phase;
+  if (!rollout.active || phase == Phase::kRollingBack || phase == Phase::kRegistered)
+    return absl::FailedPreconditionError(
+        Cat("rollout ", rollout.id, " is ", Name(phase), "; there is nothing to hold"));
+  return registry::RolloutStore(store).ApplyTo(rollout, RolloutEvent::kPause, act.who, act.reason);
+}
+
 StatusOr<Rollout> Rollback(registry::Store* store, const Rollout& rollout, bool quarantine,
                            const Act& act) {
   if (!rollout.active)
@@ -95,8 +103,13 @@ StatusOr<Rollout> Rollback(registry::Store* store, const Rollout& rollout, bool 
         Cat("rollout ", rollout.id, " is ", Name(rollout.state.phase),
             "; to go back to an older version deploy it: saferl registry deploy ", rollout.model,
             " --model-version N --deployment-strategy blue-green"));
-  const RolloutEvent event = quarantine ? RolloutEvent::kReject : RolloutEvent::kAbort;
-  return registry::RolloutStore(store).Apply(rollout.id, event, act.who, act.reason);
+  registry::RolloutStore rollouts(store);
+  if (quarantine) return rollouts.Apply(rollout.id, RolloutEvent::kReject, act.who, act.reason);
+  if (rollout.state.phase == Phase::kAwaitApproval) {
+    auto denied = rollouts.ApplyTo(rollout, RolloutEvent::kDeny, act.who, act.reason);
+    if (!absl::IsAborted(denied.status())) return denied;  // else it was approved meanwhile
+  }
+  return rollouts.Apply(rollout.id, RolloutEvent::kAbort, act.who, act.reason);
 }
 
 StatusOr<std::string> Approve(registry::Store* store, const registry::Version& version,

@@ -1,6 +1,6 @@
 #pragma once
 // What people do with rollouts, the same from the command line and over HTTP: start one, let it go
-// on, take it back, agree to it. RT: no. Errors: kInvalidArgument names the field,
+// on, hold it, take it back, agree to it. RT: no. Errors: kInvalidArgument names the field,
 // kFailedPrecondition what the rules refuse and what to do instead, the stores'.
 
 #include <optional>
@@ -37,7 +37,13 @@ StatusOr<registry::Rollout> Deploy(const ServiceConfig& config, registry::Store*
 /// `force`, which needs a reason. Only while the rollout is as given, else kAborted.
 StatusOr<registry::Rollout> Promote(const ServiceConfig& config, registry::Store* store,
                                     const registry::Rollout& rollout, bool force, const Act& act);
-/// Never refused while it is active. `quarantine`: the version is not rolled out again.
+/// Holds it where it is: robots keep the versions that they have, no gate moves it forward, a gate
+/// that rejects still takes it back. Promote ends the hold; one longer than the plan's max_hold_s
+/// is a rollback. Again while it is held: the data's return no longer ends it.
+StatusOr<registry::Rollout> Pause(registry::Store* store, const registry::Rollout& rollout,
+                                  const Act& act);
+/// Never refused while it is active; of one that waits for approval it is the denial. `quarantine`:
+/// the version is not rolled out again.
 StatusOr<registry::Rollout> Rollback(registry::Store* store, const registry::Rollout& rollout,
                                      bool quarantine, const Act& act);
 /// A person agrees; answers the rollout that waited for it, or nothing.

@@ -157,7 +157,7 @@ class Rollouts {
     return json.ok() ? Response::Json(*json) : Problem(request, json.status());
   }
 
-  enum class What { kPromote, kRollback, kQuarantine };
+  enum class What { kPromote, kPause, kRollback, kQuarantine };
   Response Change(const Request& request, What what) {
     const auto node = ParseJson(request.body, "body");
     if (!node.ok()) return Problem(request, node.status());
@@ -175,8 +175,9 @@ class Rollouts {
     if (const Status match = CheckIfMatch(request, ETagOf(*before)); !match.ok())
       return Problem(request, match);
     const auto changed =
-        what == What::kPromote
-            ? Promote(config_, parts_.store, *rollout, body->force, body->act)
+        what == What::kPromote ? Promote(config_, parts_.store, *rollout, body->force, body->act)
+        : what == What::kPause
+            ? Pause(parts_.store, *rollout, body->act)
             : Rollback(parts_.store, *rollout, what == What::kQuarantine, body->act);
     if (!changed.ok()) return Refused(request, changed.status());
     const auto after = Show(id);
@@ -286,6 +287,10 @@ void AddRolloutRoutes(const RolloutParts& parts, const ServiceConfig& config, ne
   change("promote", "promoteRollout",
          "Lets it go on: approves it, ends a hold, or overrides its gates", kPromoteSchema,
          Rollouts::What::kPromote);
+  change("pause", "pauseRollout",
+         "Holds it where it is; promote lets it go on. Longer than the plan's max_hold_s: it goes "
+         "back",
+         kActSchema, Rollouts::What::kPause);
   change("rollback", "rollBackRollout", "Takes it back: every robot returns to the stable version",
          kActSchema, Rollouts::What::kRollback);
   change("quarantine", "quarantineRollout",

@@ -8,6 +8,7 @@
 namespace saferl::services {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class RolloutRoutesTest : public ::testing::TestWithParam<const char*>, protected ApiServer {
@@ -82,6 +83,19 @@ TEST_P(RolloutRoutesTest, ARolloutWaitsForAnotherPersonsApproval) {
   EXPECT_EQ(agreed.status, 200) << agreed.body;
   EXPECT_THAT(agreed.body, HasSubstr(R"("rollout":"arm-2-)"));
   EXPECT_THAT(Get(path).body, HasSubstr(R"("phase":"canary")"));
+  const auto held = Post(path + "/pause", R"({"who":"eve","reason":"a fair in the hall"})");
+  EXPECT_EQ(held.status, 200) << held.body;
+  EXPECT_THAT(held.body, AllOf(HasSubstr(R"("phase":"hold")"), HasSubstr("a fair in the hall")));
+  const auto on = Post(path + "/promote", R"({"who":"eve"})");
+  EXPECT_THAT(on.body, HasSubstr(R"("phase":"canary")"));
+}
+
+TEST_P(RolloutRoutesTest, TakenBackWhileItWaitsForApprovalIsADenial) {
+  const std::string path = Deploy(R"(,"shadow":false)");
+  const auto denied = Post(path + "/rollback", R"({"who":"eve","reason":"not before the fair"})");
+  EXPECT_EQ(denied.status, 200) << denied.body;
+  EXPECT_THAT(denied.body, HasSubstr(R"("event":"deny")"));
+  EXPECT_EQ(Post(path + "/pause", R"({"who":"eve"})").status, 409) << "there is nothing to hold";
 }
 
 TEST_P(RolloutRoutesTest, IsJudgedAndTakenBack) {
