@@ -9,6 +9,7 @@
 #include "saferl/base/hash.h"
 #include "saferl/base/random.h"
 #include "saferl/base/text.h"
+#include "saferl/net/target.h"
 #include "saferl/storage/s3_xml.h"
 
 namespace saferl::storage {
@@ -154,7 +155,7 @@ StatusOr<net::ClientResponse> S3Client::SendOnce(const Request& request,
     sign.headers.emplace_back("x-amz-security-token", options_.session_token);
   }
   net::ClientRequest http{.method = request.method, .body = request.body};
-  http.url = origin_ + UriEncode(sign.path, /*keep_slash=*/true);
+  http.url = origin_ + net::PercentEncode(sign.path, "/");
   if (!request.query.empty()) http.url += Cat("?", CanonicalQuery(request.query));
   for (const auto& [name, value] : sign.headers) {
     if (name != "host") http.headers.Add(name, value);  // the client says it itself, the same

@@ -8,6 +8,7 @@
 #include "saferl/base/clock.h"
 #include "saferl/base/hash.h"
 #include "saferl/base/text.h"
+#include "saferl/net/target.h"
 
 namespace saferl::storage {
 namespace {
@@ -38,28 +39,10 @@ std::string SignedHeaders(const TextPairs& canonical) {
 
 }  // namespace
 
-std::string UriEncode(std::string_view text, bool keep_slash) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (kPlain.find(c) != std::string_view::npos || (c == '/' && keep_slash)) {
-      encoded += c;
-    } else {
-      encoded += '%';
-      encoded += kDigits[byte >> 4];
-      encoded += kDigits[byte & 15];
-    }
-  }
-  return encoded;
-}
-
 std::string CanonicalQuery(const TextPairs& query) {
   TextPairs encoded;
   for (const auto& [name, value] : query) {
-    encoded.emplace_back(UriEncode(name, false), UriEncode(value, false));
+    encoded.emplace_back(net::PercentEncode(name), net::PercentEncode(value));
   }
   std::ranges::sort(encoded);
   std::vector<std::string> parts;
@@ -71,7 +54,7 @@ std::string CanonicalRequest(const SigV4Request& request) {
   const TextPairs headers = CanonicalHeaders(request.headers);
   std::string lines;
   for (const auto& [name, value] : headers) lines += Cat(name, ":", value, "\n");
-  return Cat(request.method, "\n", UriEncode(request.path, /*keep_slash=*/true), "\n",
+  return Cat(request.method, "\n", net::PercentEncode(request.path, "/"), "\n",
              CanonicalQuery(request.query), "\n", lines, "\n", SignedHeaders(headers), "\n",
              request.payload_sha256);
 }

@@ -29,8 +29,6 @@ struct SigV4Request {
   std::string payload_sha256 = {};  ///< hex; also sent as x-amz-content-sha256
 };
 
-/// Percent-encodes all but A-Z a-z 0-9 - . _ ~ (and '/', when it is kept).
-std::string UriEncode(std::string_view text, bool keep_slash);
 /// "a=1&b=" with names and values encoded, then sorted.
 std::string CanonicalQuery(const TextPairs& query);
 /// The text whose hash is signed.
