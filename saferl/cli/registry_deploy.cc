@@ -17,6 +17,7 @@ services::PlanWishes Wishes(const Args& args) {
   wishes.min_dwell_s = real("--dwell-s");
   wishes.min_exposure_h = real("--exposure-h");
   wishes.bake_s = real("--bake-s");
+  wishes.max_hold_s = real("--max-hold-s");
   wishes.lease_s = real("--lease-s");
   wishes.shadow = !args.flag("--no-shadow");
   return wishes;
@@ -84,6 +85,7 @@ Verb RegistryDeployVerb() {
            Real("--dwell-s", "shortest time in each step [s]"),
            Real("--exposure-h", "shortest exposure in each step [robot hours]"),
            Real("--bake-s", "time on all robots before promotion [s]"),
+           Real("--max-hold-s", "a hold, or a pause, that is longer is a rollback [s]"),
            Real("--lease-s", "how long a robot runs the new version without hearing from us [s]"),
            WhoArg()}),
       .examples = {"saferl registry deploy --model-name arm7 --deployment-strategy canary "

@@ -23,11 +23,11 @@ Verb RegistryPauseVerb() {
       .summary = "hold a rollout where it is until somebody promotes it or takes it back",
       .description =
           "Robots keep the versions that they have. A gate that rejects still takes the version "
-          "back, and so does a hold longer than the plan allows.",
+          "back, and so does a hold longer than the plan allows (--max-hold-s of deploy).",
       .args = StoreArgs(
           {ModelArg(), {.name = "--reason", .doc = "why", .value_name = "TEXT"}, WhoArg()}),
-      .examples = {"saferl registry pause arm7 --who bob --reason 'a fair in hall 3 until noon'",
-                   "saferl registry promote arm7 --reason 'the fair is over'"},
+      .examples = {"saferl registry pause arm7 --who bob --reason 'robot 7 stopped twice, looking'",
+                   "saferl registry promote arm7 --reason 'it was a loose cable'"},
       .run = RunPause};
 }
 

@@ -109,7 +109,7 @@ TEST_F(RegistryVerbsTest, DeployApprovePromoteStatusRollback) {
   Refuses("deploy none", kBad, "none");
   const Node made = Json(
       "deploy --model-name arm --model-version 2 --deployment-strategy canary "
-      "--canary-percentage 10 --no-shadow --who bob");
+      "--canary-percentage 10 --no-shadow --max-hold-s 7200 --who bob");
   EXPECT_EQ(made.Find("rollout")->Find("phase")->text(), "await_approval");
   EXPECT_EQ(made.Find("rollout")->Find("from")->text(), "1");
   Refuses("deploy arm", kNo, "is being rolled out");
