@@ -52,6 +52,18 @@ StatusOr<registry::Version> VersionOf(const OpenedRegistry& opened, const Args& 
   return services::VersionToDeploy(*opened.store(), model, version);
 }
 
+StatusOr<ExitCode> ChangeRollout(
+    const Args& args, Console& console,
+    const std::function<StatusOr<registry::Rollout>(const OpenedRegistry&, const registry::Rollout&,
+                                                    const services::Act&)>& change) {
+  SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
+  registry::RolloutStore rollouts(opened.store());
+  SAFERL_ASSIGN_OR_RETURN(registry::Rollout rollout, rollouts.Latest(args.text("MODEL")));
+  SAFERL_ASSIGN_OR_RETURN(rollout, change(opened, rollout, {Who(args), args.text("--reason")}));
+  SAFERL_RETURN_IF_ERROR(PrintRollout(opened, rollout, console));
+  return ExitCode::kOk;
+}
+
 Status PrintRollout(const OpenedRegistry& opened, const registry::Rollout& r, Console& console) {
   registry::RolloutStore rollouts(opened.store());
   SAFERL_ASSIGN_OR_RETURN(const std::vector<registry::JournalEntry> journal,

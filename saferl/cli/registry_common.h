@@ -2,11 +2,13 @@
 // What the `registry` verbs share: which stores they open, who is asking, how versions are named.
 // RT: no.
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "saferl/cli/verb.h"
 #include "saferl/registry/rollouts_store.h"
+#include "saferl/services/rollouts/operations.h"
 #include "saferl/services/stores.h"
 
 namespace saferl::cli {
@@ -29,6 +31,11 @@ StatusOr<OpenedRegistry> OpenFor(const Args& args);
 std::string Who(const Args& args);
 /// The MODEL and VERSION arguments; `newest` ignores the champion when no version is given.
 StatusOr<registry::Version> VersionOf(const OpenedRegistry& opened, const Args& args, bool newest);
+/// The newest rollout of MODEL through `change`, which gets who asks and --reason; then prints it.
+StatusOr<ExitCode> ChangeRollout(
+    const Args& args, Console& console,
+    const std::function<StatusOr<registry::Rollout>(const OpenedRegistry&, const registry::Rollout&,
+                                                    const services::Act&)>& change);
 /// Prints a rollout and its journal, text or JSON.
 Status PrintRollout(const OpenedRegistry& opened, const registry::Rollout& rollout,
                     Console& console);

@@ -1,7 +1,5 @@
-#include "saferl/base/text.h"
 #include "saferl/cli/registry_common.h"
 #include "saferl/cli/verbs.h"
-#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 namespace {
@@ -9,14 +7,12 @@ namespace {
 StatusOr<ExitCode> RunPromote(const Args& args, Console& console) {
   if (args.flag("--force") && !args.has("--reason"))
     return absl::InvalidArgumentError("--reason: is missing; an override needs one");
-  SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
-  registry::RolloutStore rollouts(opened.store());
-  SAFERL_ASSIGN_OR_RETURN(registry::Rollout rollout, rollouts.Latest(args.text("MODEL")));
-  SAFERL_ASSIGN_OR_RETURN(
-      rollout, services::Promote(opened.config, opened.store(), rollout, args.flag("--force"),
-                                 {Who(args), args.text("--reason")}));
-  SAFERL_RETURN_IF_ERROR(PrintRollout(opened, rollout, console));
-  return ExitCode::kOk;
+  return ChangeRollout(args, console,
+                       [&args](const OpenedRegistry& opened, const registry::Rollout& rollout,
+                               const services::Act& act) {
+                         return services::Promote(opened.config, opened.store(), rollout,
+                                                  args.flag("--force"), act);
+                       });
 }
 
 }  // namespace

@@ -1,20 +1,16 @@
-#include "saferl/base/text.h"
 #include "saferl/cli/registry_common.h"
 #include "saferl/cli/verbs.h"
-#include "saferl/services/rollouts/operations.h"
 
 namespace saferl::cli {
 namespace {
 
 StatusOr<ExitCode> RunRollback(const Args& args, Console& console) {
-  SAFERL_ASSIGN_OR_RETURN(const OpenedRegistry opened, OpenFor(args));
-  registry::RolloutStore rollouts(opened.store());
-  SAFERL_ASSIGN_OR_RETURN(registry::Rollout rollout, rollouts.Latest(args.text("MODEL")));
-  SAFERL_ASSIGN_OR_RETURN(rollout,
-                          services::Rollback(opened.store(), rollout, args.flag("--quarantine"),
-                                             {Who(args), args.text("--reason")}));
-  SAFERL_RETURN_IF_ERROR(PrintRollout(opened, rollout, console));
-  return ExitCode::kOk;
+  return ChangeRollout(args, console,
+                       [&args](const OpenedRegistry& opened, const registry::Rollout& rollout,
+                               const services::Act& act) {
+                         return services::Rollback(opened.store(), rollout,
+                                                   args.flag("--quarantine"), act);
+                       });
 }
 
 }  // namespace

@@ -254,7 +254,6 @@ void WholePathTest::ExpectItsMetrics() {
   some("saferl_model_info", {"version=\"3\""});
   some("saferl_model_load_duration_seconds");
   some("saferl_decisions_kept_total");
-  some("saferl_drift_window_samples");
   some("saferl_http_requests_total", {"route=\"/inference\""});
   some("saferl_storage_operations_total", {"store=\"rows\""});
   some("saferl_storage_operations_total", {"store=\"objects\""});

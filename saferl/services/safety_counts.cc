@@ -1,6 +1,5 @@
 #include "saferl/services/safety_counts.h"
 
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@ std::vector<std::string> Names() {
   std::vector<std::string> names;
   for (int id = 0; id < safety::kNumConstraints; ++id)
     names.emplace_back(Name(static_cast<safety::ConstraintId>(id)));
+  names.emplace_back("measured");
   names.emplace_back("gate");
   names.emplace_back("tracking");
   return names;
@@ -24,7 +24,7 @@ std::array<bool, SafetyCounts::kConstraints> BrokenIn(const control::Decision& d
   std::array<bool, SafetyCounts::kConstraints> broken{};
   broken[SafetyCounts::kGate] = !decision.gate_passed;
   for (const Reason reason : {decision.command.reason, decision.filter.reason}) {
-    if (reason == Reason::kConstraintViolated) broken[NearestConstraint(decision)] = true;
+    if (reason == Reason::kConstraintViolated) broken[SafetyCounts::kMeasured] = true;
     if (reason == Reason::kGateRejected) broken[SafetyCounts::kGate] = true;
     if (reason == Reason::kTrackingError || reason == Reason::kBrakeFade)
       broken[SafetyCounts::kTracking] = true;
@@ -32,17 +32,16 @@ std::array<bool, SafetyCounts::kConstraints> BrokenIn(const control::Decision& d
   return broken;
 }
 
-}  // namespace
-
+/// The one that the command is left nearest to, each in its own unit.
 size_t NearestConstraint(const control::Decision& decision) {
-  size_t nearest = SafetyCounts::kGate;
-  for (size_t id = 0; id < decision.filter.margin.size(); ++id) {
-    const double margin = decision.filter.margin[id];
-    if (!std::isfinite(margin)) continue;
-    if (nearest == SafetyCounts::kGate || margin < decision.filter.margin[nearest]) nearest = id;
-  }
+  const auto& margin = decision.filter.margin;
+  size_t nearest = 0;
+  for (size_t id = 1; id < margin.size(); ++id)
+    if (margin[id] < margin[nearest]) nearest = id;
   return nearest;
 }
+
+}  // namespace
 
 SafetyCounts::SafetyCounts(telemetry::Metrics* metrics) : metrics_(*metrics, Names()) {}
 

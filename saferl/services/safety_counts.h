@@ -8,10 +8,9 @@
 //   command
 //                  is left nearest to
 //   stops          the person's button, each time it goes down
-//   violations     each time it begins: critical where a constraint is measured as broken or the
-//   gate
-//                  refused a command ("gate"), warning where the robot does not follow its commands
-//                  or does not brake as rated ("tracking")
+//   violations     each time it begins: critical where a joint limit, a torque or an overlap is
+//                  measured as broken ("measured") or the gate refused a command ("gate"), warning
+//                  where the robot does not follow its commands or brake as rated ("tracking")
 // RT: Count yes; constructing no. Errors: none. Safe from any thread; a Memory belongs to one
 // stream of decisions.
 
@@ -26,8 +25,9 @@ namespace saferl::services {
 
 class SafetyCounts {
  public:
-  static constexpr size_t kGate = safety::kNumConstraints, kTracking = kGate + 1,
-                          kConstraints = kTracking + 1;
+  /// Behind the constraints of the filter.
+  static constexpr size_t kMeasured = safety::kNumConstraints, kGate = kMeasured + 1,
+                          kTracking = kGate + 1, kConstraints = kTracking + 1;
 
   /// Between two decisions of one robot.
   struct Memory {
@@ -42,8 +42,5 @@ class SafetyCounts {
  private:
   telemetry::SafetyMetrics metrics_;
 };
-
-/// The constraint that a decision's command is left nearest to; kGate where none applies.
-size_t NearestConstraint(const control::Decision& decision);
 
 }  // namespace saferl::services

@@ -51,7 +51,8 @@ TEST_F(SafetyCountsTest, EverythingIsThereAtZeroFromTheStart) {
   for (const char* arm : {"stable", "canary", "shadow"}) {
     EXPECT_EQ(Of(Cat("saferl_robot_exposure_seconds_total{arm=\"", arm, "\"}")), "0");
     EXPECT_EQ(Of(Cat("saferl_human_interventions_total{arm=\"", arm, "\",kind=\"stop\"}")), "0");
-    for (const char* constraint : {"separation", "contact", "joint_position", "gate", "tracking"}) {
+    for (const char* constraint :
+         {"separation", "contact", "joint_position", "measured", "gate", "tracking"}) {
       EXPECT_EQ(Violations(constraint, "critical", arm), "0") << constraint;
       EXPECT_EQ(Violations(constraint, "warning", arm), "0") << constraint;
     }
@@ -79,7 +80,6 @@ TEST_F(SafetyCountsTest, AnInterventionIsTheNearestConstraints) {
 }
 
 TEST_F(SafetyCountsTest, AStopAndAViolationCountWhenTheyBegin) {
-  decision_.filter.margin[static_cast<size_t>(safety::ConstraintId::kContact)] = -0.1;
   for (int episode = 0; episode < 2; ++episode) {
     decision_.input.human.stop = true;
     decision_.command.reason = Reason::kConstraintViolated;
@@ -89,7 +89,7 @@ TEST_F(SafetyCountsTest, AStopAndAViolationCountWhenTheyBegin) {
     Count();
   }
   EXPECT_EQ(Of("saferl_human_interventions_total{arm=\"stable\",kind=\"stop\"}"), "2");
-  EXPECT_EQ(Violations("contact", "critical", "stable"), "2");
+  EXPECT_EQ(Violations("measured", "critical", "stable"), "2");
   EXPECT_EQ(Violations("gate", "critical", "stable"), "0");
 }
 
