@@ -127,11 +127,10 @@ StatusOr<std::unique_ptr<Yardstick>> OpenYardstick(const Args& args, const polic
   const int64_t in_shape[] = {1, inputs.n_obs};
   const int64_t out_shape[] = {1, static_cast<int64_t>(y->out.size())};
   SAFERL_ASSIGN_OR_RETURN(y->bound, y->session->Bind(y->in, in_shape, y->out, out_shape));
-  const auto scratch = std::make_unique<policy::PolicyScratch>();
   std::vector<float> ours(y->out.size());
   for (int64_t i = 0; i < 256; ++i) {
     inputs.Copy(i, y->in);
-    bool same = y->bound->Run() && policy.Forward(y->in, ours, scratch.get());
+    bool same = y->bound->Run() && policy.Forward(y->in, ours);
     for (size_t k = 0; k < ours.size(); ++k)
       same = same && std::abs(y->out[k] - ours[k]) <= 1e-4F * std::max(1.0F, std::abs(ours[k]));
     if (!same)
@@ -199,10 +198,9 @@ StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
   Random random(1);
   for (int i = 0; i < 256 * inputs.n_obs; ++i)
     inputs.observations.push_back(static_cast<float>(random.Normal()));
-  const auto scratch = std::make_unique<policy::PolicyScratch>();
   std::vector<float> in(static_cast<size_t>(inputs.n_obs));  // a tick has just computed it
   Subject ours{.before = [&](int64_t i) { inputs.Copy(i, in); },
-               .call = [&] { policy->Forward(in, inputs.action, scratch.get()); }};
+               .call = [&] { policy->Forward(in, inputs.action); }};
   Subject clock{.before = [](int64_t) {}, .call = [] {}};
   std::unique_ptr<Yardstick> yardstick;
   if (args.has("--onnxruntime")) {
@@ -218,7 +216,7 @@ StatusOr<ExitCode> RunBenchPolicy(const Args& args, Console& console) {
   RtCounts counts;
   {
     RtScope scope(&counts);
-    for (int64_t i = 0; i < 1000; ++i) policy->Forward(in, inputs.action, scratch.get());
+    for (int64_t i = 0; i < 1000; ++i) policy->Forward(in, inputs.action);
   }
   const Histogram noise = NoiseFloor(times.hot.p50(), 20'000);
   if (console.json()) {

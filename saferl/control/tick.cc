@@ -65,7 +65,7 @@ bool AskPolicy(const TickModel& model, TickData* data, Joints* u) {
   const size_t n_obs = static_cast<size_t>(FeatureCount(model.features));
   const size_t n = static_cast<size_t>(model.safety->robot->n());
   if (!model.policy->Forward(std::span<const float>(data->features.data(), n_obs),
-                             std::span<float>(data->action.data(), n), &data->scratch))
+                             std::span<float>(data->action.data(), n)))
     return false;
   for (size_t i = 0; i < n; ++i) (*u)[i] = static_cast<double>(data->action[i]);
   return PossibleCommand(*model.safety->robot, *u);

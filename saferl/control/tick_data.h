@@ -28,7 +28,6 @@ struct TickData {
   robot::Observation trusted;  ///< last observation that was fit to compute with
   bool has_trusted = false;
   uint64_t policy_id = 0;
-  policy::PolicyScratch scratch;
   alignas(64) std::array<float, policy::kMaxWidth> features{};
   std::array<float, robot::kMaxDof> action{};
 };

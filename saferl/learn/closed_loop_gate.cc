@@ -52,11 +52,10 @@ Played Play(const Policy& policy, uint64_t seed, int env, Task* task) {
   const auto n_obs = static_cast<size_t>(task->spec().n_obs);
   const auto n_act = static_cast<size_t>(task->spec().n_act);
   std::vector<float> observation(n_obs), action(n_act);
-  policy::PolicyScratch scratch;
   Played played;
   task->Reset(env, seed, observation);
   for (int t = 0; t < task->spec().horizon; ++t) {
-    if (policy.Forward(observation, action, &scratch)) {
+    if (policy.Forward(observation, action)) {
       ToRaw(policy.spec(), action);
     } else {
       std::ranges::fill(action, 0.0F);

@@ -122,10 +122,9 @@ StatusOr<PackageReport> VerifyPackage(const std::string& path) {
   report.kernel = Name(PolicyAccess::kernel(*policy));
   report.bytes = bytes.size();
   report.golden_vectors = spec.golden_observations.size();
-  PolicyScratch scratch;
   std::vector<float> action(static_cast<size_t>(spec.n_act()));
   for (size_t g = 0; g < report.golden_vectors; ++g) {
-    if (!policy->Forward(spec.golden_observations[g], action, &scratch)) continue;  // Load checked
+    if (!policy->Forward(spec.golden_observations[g], action)) continue;  // Load checked
     for (size_t i = 0; i < action.size(); ++i) {
       const double error = std::abs(static_cast<double>(action[i]) - spec.golden_actions[g][i]);
       report.worst_golden_error = std::max(report.worst_golden_error, error);

@@ -10,11 +10,13 @@ namespace saferl::policy {
 namespace {
 
 PackedLayer Packed(const Layer& layer, Kernel kernel) {
+  const bool half = kernel == Kernel::kAvx2 && HasHalfWeights(layer);
   return {.in8 = RoundUp8(layer.in),
           .out8 = RoundUp8(layer.out),
           .activation = layer.activation,
           .int8 = layer.int8(),
-          .half = kernel == Kernel::kAvx2 && HasHalfWeights(layer),
+          .half = half,
+          .common = half && RoundUp8(layer.out) % 64 <= 8,
           .input = {}};
 }
 
@@ -120,13 +122,15 @@ PackedPointer PackNetwork(const PolicySpec& spec, Kernel kernel) {
   head.n_act = spec.n_act();
   head.n_layers = static_cast<int32_t>(spec.layers.size());
   head.obs_clip = spec.obs_clip;
-  head.squash = spec.squash;
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const Layer& layer = spec.layers[l];
     head.layers[l] = Packed(layer, kernel);
     if (layer.int8())
       head.layers[l].input = Int8InputAfter(spec.layers[l - 1].activation, layer.input_limit);
   }
+  Activation& last = head.layers[head.n_layers - 1].activation;
+  head.squash = spec.squash && last != Activation::kIdentity;
+  if (spec.squash && !head.squash) last = Activation::kTanh;
   const size_t n = PackedFloats(spec, head);
   void* memory =
       ::operator new(sizeof(PackedNetwork) + n * sizeof(float), std::align_val_t(kPackAlign));

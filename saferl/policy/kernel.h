@@ -25,6 +25,7 @@
 #include <new>
 #include <vector>
 
+#include "saferl/policy/activation.h"
 #include "saferl/policy/policy.h"
 #include "saferl/policy/quantise.h"
 
@@ -38,12 +39,12 @@ struct PackedLayer {
   int32_t in8 = 0, out8 = 0;
   Activation activation = Activation::kIdentity;
   bool int8 = false, half = false;
+  bool common = false;  ///< half, in blocks of 64 and at most one of 8
   Int8Input input;  ///< of an int8 layer
 };
 
 struct PackedNetwork;
-using KernelFunction = bool (*)(const PackedNetwork& net, const float* observation, float* action,
-                                PolicyScratch* scratch);
+using KernelFunction = bool (*)(const PackedNetwork& net, const float* observation, float* action);
 
 /// The block of floats follows this header in memory: one allocation, read front to back.
 struct alignas(kPackAlign) PackedNetwork {
@@ -51,17 +52,16 @@ struct alignas(kPackAlign) PackedNetwork {
   Kernel kernel = Kernel::kPortable;
   int32_t n_obs = 0, n_act = 0, n_layers = 0;
   float obs_clip = 0;
-  bool squash = false;
+  bool squash = false;  ///< by tanh, after an activation of the last layer's own
+  TanhFormula tanh;     ///< here rather than far away from the weights
   PackedLayer layers[kMaxLayers];
 
   const float* data() const { return reinterpret_cast<const float*>(this + 1); }
 };
 using PackedPointer = std::unique_ptr<const PackedNetwork, PackedDelete>;
 
-bool RunPortable(const PackedNetwork& net, const float* observation, float* action,
-                 PolicyScratch* scratch);
-bool RunAvx2(const PackedNetwork& net, const float* observation, float* action,
-             PolicyScratch* scratch);
+bool RunPortable(const PackedNetwork& net, const float* observation, float* action);
+bool RunAvx2(const PackedNetwork& net, const float* observation, float* action);
 
 /// The best kernel that this processor runs.
 Kernel BestKernel();

@@ -96,10 +96,11 @@ bool Finish(const PackedNetwork& net, const float* w, float* y, float* action) {
 
 }  // namespace
 
-bool RunPortable(const PackedNetwork& net, const float* observation, float* action,
-                 PolicyScratch* scratch) {
-  float* x = scratch->a;
-  float* y = scratch->b;
+bool RunPortable(const PackedNetwork& net, const float* observation, float* action) {
+  float a[kMaxWidth];
+  float b[kMaxWidth];
+  float* x = a;
+  float* y = b;
   if (!Normalise(net, observation, x)) return false;
   const float* w = net.data() + 2 * RoundUp8(net.n_obs);
   for (int l = 0; l < net.n_layers; ++l) {

@@ -82,11 +82,10 @@ Rows ReadNpy(const std::string& path) {
 double WorstDifference(const Policy& policy, const Rows& in, const Rows& out) {
   EXPECT_EQ(in.rows, out.rows);
   EXPECT_EQ(out.cols, static_cast<size_t>(policy.spec().n_act()));
-  PolicyScratch scratch;
   std::vector<float> action(out.cols);
   double worst = 0;
   for (size_t r = 0; r < in.rows; ++r) {
-    EXPECT_TRUE(policy.Forward(in.row(r), action, &scratch));
+    EXPECT_TRUE(policy.Forward(in.row(r), action));
     for (size_t k = 0; k < out.cols; ++k) {
       worst = std::max(worst, std::abs(static_cast<double>(action[k]) - out.row(r)[k]));
     }
@@ -247,12 +246,11 @@ TEST(OnnxRuntime, ABoundRunGivesWhatOurKernelGives) {
   const auto bound = (*session)->Bind(in, in_shape, out, out_shape);
   ASSERT_TRUE(bound.ok()) << bound.status();
   const auto policy = *Policy::Create(spec);
-  PolicyScratch scratch;
   Random random(3);
   for (int i = 0; i < 20; ++i) {
     for (float& x : in) x = static_cast<float>(random.Normal());
     ASSERT_TRUE((*bound)->Run());
-    ASSERT_TRUE(policy->Forward(in, ours, &scratch));
+    ASSERT_TRUE(policy->Forward(in, ours));
     for (size_t k = 0; k < 8; ++k) EXPECT_NEAR(out[k], ours[k], 1e-5);
   }
 }

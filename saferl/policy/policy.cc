@@ -16,10 +16,9 @@ constexpr double kGoldenTolerance = 1e-4;  ///< relative to max(1, |golden actio
 
 Status CheckGolden(const Policy& policy) {
   const PolicySpec& spec = policy.spec();
-  PolicyScratch scratch;
   std::vector<float> action(static_cast<size_t>(spec.n_act()));
   for (size_t g = 0; g < spec.golden_observations.size(); ++g) {
-    if (!policy.Forward(spec.golden_observations[g], action, &scratch)) {
+    if (!policy.Forward(spec.golden_observations[g], action)) {
       return absl::InvalidArgumentError(
           fmt::format("golden[{}]: the network's output is not finite; weights or normaliser are "
                       "out of range: train again",
@@ -63,14 +62,13 @@ StatusOr<std::shared_ptr<const Policy>> Policy::Create(PolicySpec spec) {
   return PolicyAccess::CreateWithKernel(std::move(spec), BestKernel());
 }
 
-bool Policy::Forward(std::span<const float> observation, std::span<float> action,
-                     PolicyScratch* scratch) const {
+bool Policy::Forward(std::span<const float> observation, std::span<float> action) const {
   const PackedNetwork& net = *packed_;
   if (observation.size() != static_cast<size_t>(net.n_obs) ||
       action.size() != static_cast<size_t>(net.n_act)) {
     return false;
   }
-  return net.run(net, observation.data(), action.data(), scratch);
+  return net.run(net, observation.data(), action.data());
 }
 
 }  // namespace saferl::policy

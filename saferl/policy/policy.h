@@ -7,7 +7,7 @@
 //
 // Shapes: observation float32 (n_obs), action float32 (n_act); order, meaning and units are in the
 //   schema.
-// RT: Load no; Forward yes (no allocation; caller's scratch; AVX2/FMA chosen at load, portable
+// RT: Load no; Forward yes (no allocation; 2 KB of stack; AVX2/FMA chosen at load, portable
 //   otherwise; each path is bit-stable: the same input gives the same bits on every run).
 // Errors: Load verifies the SHA-256 and the golden vectors and says which field is wrong. Forward
 //   returns false when any input or output is not finite (the Tick then runs without the policy:
@@ -73,12 +73,6 @@ struct PolicySpec {
 inline constexpr int kMaxWidth = 256;  ///< widest layer (inputs included) that Forward takes
 inline constexpr int kMaxLayers = 8;
 
-/// Caller-owned scratch: two activations, aligned.
-struct PolicyScratch {
-  alignas(64) float a[kMaxWidth];
-  alignas(64) float b[kMaxWidth];
-};
-
 struct PackedNetwork;
 struct PackedDelete {
   void operator()(const PackedNetwork* packed) const;
@@ -95,8 +89,7 @@ class Policy {
 
   /// The mean action. False when a size is wrong or an input or output is not finite; `action` is
   /// then as it was.
-  bool Forward(std::span<const float> observation, std::span<float> action,
-               PolicyScratch* scratch) const;
+  bool Forward(std::span<const float> observation, std::span<float> action) const;
 
  private:
   Policy() = default;

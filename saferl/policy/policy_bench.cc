@@ -23,9 +23,8 @@ void BM_Forward(benchmark::State& state) {
   }
   const std::vector<float> observation(48, 0.3F);
   std::vector<float> action(8);
-  PolicyScratch scratch;
   for (auto _ : state) {
-    benchmark::DoNotOptimize((*made)->Forward(observation, action, &scratch));
+    benchmark::DoNotOptimize((*made)->Forward(observation, action));
   }
   state.SetLabel(Name(static_cast<Kernel>(state.range(0))));
 }

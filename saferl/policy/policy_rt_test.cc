@@ -23,13 +23,12 @@ TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
   const Policy& policy = **made;
   const std::vector<float> observation(48, 0.3F);
   std::vector<float> action(8);
-  PolicyScratch scratch;
-  ASSERT_TRUE(policy.Forward(observation, action, &scratch));
+  ASSERT_TRUE(policy.Forward(observation, action));
   bool ran = true;
   RtCounts counts;
   {
     const RtScope scope(&counts);
-    for (int i = 0; i < 1000; ++i) ran = ran && policy.Forward(observation, action, &scratch);
+    for (int i = 0; i < 1000; ++i) ran = ran && policy.Forward(observation, action);
   }
   EXPECT_TRUE(ran);
   EXPECT_EQ(counts.allocations, 0);
@@ -37,7 +36,7 @@ TEST_P(PolicyRealTime, ForwardDoesNotAllocateLockFaultOrCallTheSystem) {
   EXPECT_EQ(counts.locks, 0);
   EXPECT_EQ(counts.page_faults, 0);
   const auto calls = CountSyscalls([&] {
-    for (int i = 0; i < 1000; ++i) policy.Forward(observation, action, &scratch);
+    for (int i = 0; i < 1000; ++i) policy.Forward(observation, action);
   });
   ASSERT_TRUE(calls.ok()) << calls.status();
   EXPECT_EQ(calls->calls, 0) << "first: " << calls->first;

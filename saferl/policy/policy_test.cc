@@ -10,6 +10,7 @@
 #include "saferl/base/random.h"
 #include "saferl/policy/kernel.h"
 #include "saferl/policy/spec_builder.h"
+#include "saferl/policy/testing/fill_stack.h"
 
 namespace saferl::policy {
 namespace {
@@ -57,7 +58,6 @@ class EachKernel : public ::testing::TestWithParam<Kernel> {
 
 TEST_P(EachKernel, AgreesWithTheDoubleReferenceForAnyShape) {
   if (!Available()) return;
-  PolicyScratch scratch;
   for (uint64_t seed = 0; seed < 200; ++seed) {
     PolicySpec spec = RandomSpec(seed);
     if (seed % 2 == 1) RoundWeights(&spec);  // half layers
@@ -68,7 +68,7 @@ TEST_P(EachKernel, AgreesWithTheDoubleReferenceForAnyShape) {
     for (int i = 0; i < 10; ++i) {
       const std::vector<float> observation = RandomObservation(spec, &random);
       const std::vector<double> want = ReferenceForward(spec, observation);
-      ASSERT_TRUE((*policy)->Forward(observation, action, &scratch));
+      ASSERT_TRUE((*policy)->Forward(observation, action));
       for (size_t k = 0; k < action.size(); ++k) {
         ASSERT_NEAR(action[k], want[k], 1e-5 * std::max(1.0, std::abs(want[k]))) << "seed " << seed;
       }
@@ -84,15 +84,14 @@ TEST_P(EachKernel, GivesTheSameBitsOnEveryCallAndFromAnyAddress) {
   Random random(5);
   const std::vector<float> observation = RandomObservation(spec, &random);
   std::vector<float> first(static_cast<size_t>(spec.n_act())), action(first.size());
-  PolicyScratch scratch;
-  ASSERT_TRUE(policy->Forward(observation, first, &scratch));
+  ASSERT_TRUE(policy->Forward(observation, first));
   std::vector<float> moved(observation.size() + 16);
   for (size_t shift = 0; shift < 16; ++shift) {
     std::copy(observation.begin(), observation.end(),
               moved.begin() + static_cast<ptrdiff_t>(shift));
-    std::memset(&scratch, 0xff, sizeof scratch);  // what an earlier call left must not matter
+    FillStack(0xff);  // what an earlier call left must not matter
     ASSERT_TRUE(
-        twin->Forward(std::span(moved).subspan(shift, observation.size()), action, &scratch));
+        twin->Forward(std::span(moved).subspan(shift, observation.size()), action));
     EXPECT_EQ(0, std::memcmp(first.data(), action.data(), first.size() * sizeof(float)));
   }
 }
@@ -101,7 +100,6 @@ TEST_P(EachKernel, RefusesInputThatIsNotFiniteAndLeavesTheActionAlone) {
   if (!Available()) return;
   const PolicySpec spec = RandomSpec(3);
   const auto policy = *PolicyAccess::CreateWithKernel(spec, GetParam());
-  PolicyScratch scratch;
   std::vector<float> observation(static_cast<size_t>(spec.n_obs()));
   std::vector<float> action(static_cast<size_t>(spec.n_act()), 42.0F);
   const std::vector<float> before = action;
@@ -109,12 +107,12 @@ TEST_P(EachKernel, RefusesInputThatIsNotFiniteAndLeavesTheActionAlone) {
     for (const float bad : {kNan, kInf, -kInf}) {
       std::fill(observation.begin(), observation.end(), 0.1F);
       observation[i] = bad;
-      EXPECT_FALSE(policy->Forward(observation, action, &scratch)) << i;
+      EXPECT_FALSE(policy->Forward(observation, action)) << i;
       EXPECT_EQ(action, before);
     }
   }
   observation.pop_back();
-  EXPECT_FALSE(policy->Forward(observation, action, &scratch));
+  EXPECT_FALSE(policy->Forward(observation, action));
 }
 
 TEST_P(EachKernel, RefusesAnOutputThatIsNotFinite) {
@@ -130,10 +128,9 @@ TEST_P(EachKernel, RefusesAnOutputThatIsNotFinite) {
   for (const bool squash : {false, true}) {
     spec.squash = squash;
     const auto policy = *PolicyAccess::CreateWithKernel(spec, GetParam());
-    PolicyScratch scratch;
     const std::vector<float> observation(8, 5.0F);
     std::vector<float> action(2, 42.0F);
-    EXPECT_FALSE(policy->Forward(observation, action, &scratch));
+    EXPECT_FALSE(policy->Forward(observation, action));
     EXPECT_EQ(action[0], 42.0F);
   }
 }
@@ -148,8 +145,7 @@ TEST_P(EachKernel, RunsTheWidestAndDeepestNetworkThatValidateAllows) {
     Random random(1);
     const std::vector<float> observation = RandomObservation(spec, &random);
     std::vector<float> action(kMaxWidth);
-    PolicyScratch scratch;
-    ASSERT_TRUE(policy->Forward(observation, action, &scratch));
+    ASSERT_TRUE(policy->Forward(observation, action));
     const std::vector<double> want = ReferenceForward(spec, observation);
     for (size_t k = 0; k < action.size(); ++k) EXPECT_NEAR(action[k], want[k], 1e-5);
   }
@@ -159,7 +155,6 @@ INSTANTIATE_TEST_SUITE_P(Policy, EachKernel, ::testing::Values(Kernel::kPortable
                          [](const auto& test) { return Name(test.param); });
 
 TEST(Policy, PortableAndBestKernelAgreeWithin1e5) {
-  PolicyScratch scratch;
   for (uint64_t seed = 300; seed < 350; ++seed) {
     PolicySpec spec = RandomSpec(seed);
     spec.squash = true;
@@ -168,8 +163,8 @@ TEST(Policy, PortableAndBestKernelAgreeWithin1e5) {
     Random random(seed);
     std::vector<float> a(static_cast<size_t>(spec.n_act())), b(a.size());
     const std::vector<float> observation = RandomObservation(spec, &random);
-    ASSERT_TRUE(portable->Forward(observation, a, &scratch));
-    ASSERT_TRUE(best->Forward(observation, b, &scratch));
+    ASSERT_TRUE(portable->Forward(observation, a));
+    ASSERT_TRUE(best->Forward(observation, b));
     for (size_t k = 0; k < a.size(); ++k) EXPECT_NEAR(a[k], b[k], 1e-5);
   }
 }

@@ -104,14 +104,13 @@ StatusOr<QuantisationReport> QuantisationError(const Policy& original, const Pol
     return absl::InvalidArgumentError("quantised: has other sizes; compare with its own original");
   }
   Random random(seed);
-  PolicyScratch scratch;
   std::vector<float> a(static_cast<size_t>(spec.n_act())), b(a.size());
   std::vector<double> errors;
   QuantisationReport report{.samples = samples};
   for (int64_t i = 0; i < samples; ++i) {
     const std::vector<float> observation = Draw(spec, 2.0, &random);
-    if (!original.Forward(observation, a, &scratch)) continue;
-    if (!quantised.Forward(observation, b, &scratch)) {
+    if (!original.Forward(observation, a)) continue;
+    if (!quantised.Forward(observation, b)) {
       return absl::FailedPreconditionError(
           fmt::format("sample {}: the int8 policy gives no action where the original does", i));
     }

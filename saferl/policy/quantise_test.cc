@@ -13,6 +13,7 @@
 #include "saferl/policy/onnx_graph.h"
 #include "saferl/policy/package.h"
 #include "saferl/policy/spec_builder.h"
+#include "saferl/policy/testing/fill_stack.h"
 
 namespace saferl::policy {
 namespace {
@@ -43,7 +44,6 @@ class EachInt8Kernel : public ::testing::TestWithParam<Kernel> {};
 
 TEST_P(EachInt8Kernel, GivesTheReferencesActionWhereverRoundingIsNotAToss) {
   if (!CanRun(GetParam())) return;
-  PolicyScratch scratch;
   int compared = 0, all = 0;
   for (uint64_t seed = 0; seed < 100; ++seed) {
     const auto spec = Quantise(Float(seed), 50, 4, seed);
@@ -56,7 +56,7 @@ TEST_P(EachInt8Kernel, GivesTheReferencesActionWhereverRoundingIsNotAToss) {
       const std::vector<float> observation = Observation(*spec, &random);
       double margin = 0;
       const std::vector<double> want = ReferenceForward(*spec, observation, &margin);
-      ASSERT_TRUE((*policy)->Forward(observation, action, &scratch));
+      ASSERT_TRUE((*policy)->Forward(observation, action));
       if (margin < 2e-4) continue;
       ++compared;
       for (size_t k = 0; k < action.size(); ++k)
@@ -66,17 +66,16 @@ TEST_P(EachInt8Kernel, GivesTheReferencesActionWhereverRoundingIsNotAToss) {
   EXPECT_GT(compared, all * 8 / 10);
 }
 
-TEST_P(EachInt8Kernel, GivesTheSameBitsWhateverTheScratchHeld) {
+TEST_P(EachInt8Kernel, GivesTheSameBitsWhateverTheStackHeld) {
   if (!CanRun(GetParam())) return;
   const PolicySpec spec = *Quantise(Float(5), 50, 1, 1);
   const auto policy = *PolicyAccess::CreateWithKernel(spec, GetParam());
   Random random(5);
   const std::vector<float> observation = Observation(spec, &random);
   std::vector<float> first(static_cast<size_t>(spec.n_act())), again(first.size());
-  PolicyScratch scratch;
-  ASSERT_TRUE(policy->Forward(observation, first, &scratch));
-  std::memset(&scratch, 0xff, sizeof scratch);
-  ASSERT_TRUE(policy->Forward(observation, again, &scratch));
+  ASSERT_TRUE(policy->Forward(observation, first));
+  FillStack(0xff);
+  ASSERT_TRUE(policy->Forward(observation, again));
   EXPECT_EQ(0, std::memcmp(first.data(), again.data(), first.size() * sizeof(float)));
 }
 
@@ -94,10 +93,9 @@ TEST_P(EachInt8Kernel, RunsTheLargestWholeSumsWithoutSaturation) {
   spec = *Quantise(spec, 100, 1, 1);
   const float limit = spec.layers[1].input_limit;
   const auto policy = *PolicyAccess::CreateWithKernel(spec, GetParam());
-  PolicyScratch scratch;
   const std::vector<float> observation(4, 10.0F);  // far beyond the limit: held there
   std::vector<float> action(1);
-  ASSERT_TRUE(policy->Forward(observation, action, &scratch));
+  ASSERT_TRUE(policy->Forward(observation, action));
   EXPECT_NEAR(action[0], kMaxWidth * limit * 0.5, 1e-4 * kMaxWidth * limit);
 }
 
@@ -110,10 +108,9 @@ TEST_P(EachInt8Kernel, AnInputOfAnInt8LayerThatIsNotFiniteIsRefusedAndNotRounded
   for (float& w : spec.layers[0].weight) w = 3e38F;
   const auto policy = PolicyAccess::CreateWithKernel(spec, GetParam());
   ASSERT_TRUE(policy.ok()) << policy.status();
-  PolicyScratch scratch;
   const std::vector<float> observation(8, 5.0F);
   std::vector<float> action(2, 42.0F);
-  EXPECT_FALSE((*policy)->Forward(observation, action, &scratch));
+  EXPECT_FALSE((*policy)->Forward(observation, action));
   EXPECT_EQ(action[0], 42.0F);
 }
 

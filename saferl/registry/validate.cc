@@ -71,14 +71,12 @@ void CheckOutputs(const Policy& a, const Policy& b, const ValidationOptions& o, 
   const PolicySpec& spec = a.spec();
   const std::vector<std::pair<float, float>> box = Box(spec);
   Random random(o.seed);
-  policy::PolicyScratch one, two;
-  std::memset(&two, 0x7f, sizeof two);  // what the scratch held must not matter
   std::vector<float> observation(box.size()), first(static_cast<size_t>(spec.n_act())),
       second(first.size());
   for (int turn = 0; turn < o.samples && (finite->good || repeat->good); ++turn) {
     Sample(box, turn, &random, &observation);
-    const bool ran = a.Forward(observation, first, &one);
-    const bool again = b.Forward(observation, second, &two);
+    const bool ran = a.Forward(observation, first);
+    const bool again = b.Forward(observation, second);
     if (!ran && finite->good)
       *finite = {"finite", false, Cat("sample ", turn, ": the policy gives no finite action")};
     if (const Status status = CheckActions(spec, first, turn); !status.ok() && finite->good)

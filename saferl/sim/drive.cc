@@ -72,7 +72,7 @@ class BareBlend {
       std::vector<float> action(static_cast<size_t>(robot.n()));
       control::ExtractFeatures(model_.features, input.observation, input.goals.p_W[likely],
                                features_);
-      blend.policy_usable = model_.policy->Forward(features_, action, &scratch_);
+      blend.policy_usable = model_.policy->Forward(features_, action);
       for (int i = 0; i < robot.n(); ++i) blend.policy_u[i] = action[static_cast<size_t>(i)];
     }
     return control::Blend(model_.arbitration, blend, &arbitration_);
@@ -84,7 +84,6 @@ class BareBlend {
   control::IntentData intent_;
   control::ArbitrationData arbitration_;
   std::vector<float> features_;
-  policy::PolicyScratch scratch_{};
 };
 
 class Episode {

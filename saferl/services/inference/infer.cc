@@ -126,10 +126,9 @@ Status Compute(const ServedModel& model, const Tensor& input, std::span<float> s
   output->shape = input.shape;
   output->shape.back() = static_cast<int64_t>(n_out);
   output->bytes.resize(rows * n_out * sizeof(float));
-  policy::PolicyScratch scratch;
   for (size_t row = 0; row < rows; ++row) {
     const std::span<float> out(reinterpret_cast<float*>(output->bytes.data()) + row * n_out, n_out);
-    if (!model.policy->Forward(Row(input.bytes, row, n_in), out, &scratch))
+    if (!model.policy->Forward(Row(input.bytes, row, n_in), out))
       return absl::InvalidArgumentError(
           Cat("input '", input.name, "': row ", row, " is not finite; send numbers"));
     model.requests->TryRecord(Row(input.bytes, row, n_in), out);

@@ -44,11 +44,10 @@ constexpr int64_t kMaxMadeUp = 1 << 24;      // numbers of a row of zeros
 int64_t MeasurePolicy(const ServedModel& model) {
   const std::vector<float> row(static_cast<size_t>(model.input.shape.back()), 0.0F);
   std::vector<float> action(static_cast<size_t>(model.output.shape.back()));
-  policy::PolicyScratch scratch;
   int64_t best = INT64_MAX;
   for (int i = 0; i < kCostRuns; ++i) {
     const int64_t start = Nanos();
-    (void)model.policy->Forward(row, action, &scratch);
+    (void)model.policy->Forward(row, action);
     best = std::min(best, Nanos() - start);
   }
   return best;
