@@ -9,10 +9,10 @@
 // All by saferl_shm_put, _get and _wait. Spinning: a side reads the channel's lock word until it
 // has moved on. Futex: it sleeps in the kernel, and whoever put a record wakes it. Each side has
 // its own processor where there are two ("spin", "dozing"), or both share one ("together").
-// "polling" spins for 50 us, longer than a tick takes, and only then sleeps. "awake" is "dozing" with idle processors held awake, as `realtime.awake` of saferl_rt does; without the
-// right to do so it is left out.
-// Yardstick "bare": the same trip between two bare futex words, without a record: what the kernel
-// and the host take to wake somebody.
+// "polling" spins for 50 us, longer than a tick takes, and only then sleeps. "awake" is "dozing"
+// with idle processors held awake, as `realtime.awake` of saferl_rt does; without the right to do
+// so it is left out. Yardstick "bare": the same trip between two bare futex words, without a
+// record: what the kernel and the host take to wake somebody.
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -111,12 +111,13 @@ double CpuSeconds(int who) {
          1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+int members = 0;  ///< of the JSON object, printed so far
+
 /// Times `trip` (false: the other side is lost) against a process that runs `answer`; `stop` ends
 /// it. Prints one member of the JSON object.
 template <class Answer, class Trip, class Stop>
 bool Measure(const char* name, How how, double seconds, const Answer& answer, const Trip& trip,
              const Stop& stop) {
-  static bool first = true;
   const pid_t child = fork();
   if (child < 0) return false;
   if (child == 0) {
@@ -147,9 +148,8 @@ bool Measure(const char* name, How how, double seconds, const Answer& answer, co
   std::printf(
       "%s\"%s_%s\": {\"p50_us\": %.3f, \"p99_us\": %.3f, \"round_trips\": %zu, "
       "\"cpu_us\": %.3f}",
-      first ? "{\n  " : ",\n  ", name, kNames[static_cast<size_t>(how)], us[n / 2],
+      members++ == 0 ? "{\n  " : ",\n  ", name, kNames[static_cast<size_t>(how)], us[n / 2],
       us[n * 99 / 100], n, 1e6 * spent / static_cast<double>(n));
-  first = false;
   return true;
 }
 

@@ -40,7 +40,7 @@ struct PackedLayer {
   Activation activation = Activation::kIdentity;
   bool int8 = false, half = false;
   bool common = false;  ///< half, in blocks of 64 and at most one of 8
-  Int8Input input;  ///< of an int8 layer
+  Int8Input input;      ///< of an int8 layer
 };
 
 struct PackedNetwork;

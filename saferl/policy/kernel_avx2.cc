@@ -206,8 +206,7 @@ SAFERL_AVX2_INLINE const float* Int8BlockV(const float* w, const char* u, int in
 template <int kVectors>
 SAFERL_AVX2_INLINE const float* AnyBlockV(const PackedLayer& layer, const float* w, const float* x,
                                           float* y) {
-  if (layer.int8)
-    return Int8BlockV<kVectors>(w, reinterpret_cast<const char*>(x), layer.in8, y);
+  if (layer.int8) return Int8BlockV<kVectors>(w, reinterpret_cast<const char*>(x), layer.in8, y);
   if (layer.half) return BlockV<kVectors, 8 / kVectors, uint16_t>(w, x, layer.in8, y);
   return BlockV<kVectors, 8 / kVectors, float>(w, x, layer.in8, y);
 }

@@ -90,8 +90,7 @@ TEST_P(EachKernel, GivesTheSameBitsOnEveryCallAndFromAnyAddress) {
     std::copy(observation.begin(), observation.end(),
               moved.begin() + static_cast<ptrdiff_t>(shift));
     FillStack(0xff);  // what an earlier call left must not matter
-    ASSERT_TRUE(
-        twin->Forward(std::span(moved).subspan(shift, observation.size()), action));
+    ASSERT_TRUE(twin->Forward(std::span(moved).subspan(shift, observation.size()), action));
     EXPECT_EQ(0, std::memcmp(first.data(), action.data(), first.size() * sizeof(float)));
   }
 }
