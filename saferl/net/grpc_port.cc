@@ -1,5 +1,6 @@
 #include "saferl/net/grpc_port.h"
 
+#include <absl/synchronization/mutex.h>
 #include <fcntl.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/grpcpp.h>
@@ -54,6 +55,9 @@ class Port final : public GrpcPort {
 
 StatusOr<std::unique_ptr<GrpcPort>> GrpcPort::Start(const std::vector<grpc::Service*>& services,
                                                     const GrpcOptions& options) {
+  // Debian's absl looks for cycles of locks at run time and aborts on one: a debugging aid that
+  // costs each call and has no place in a service.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   for (grpc::Service* service : services) builder.RegisterService(service);
