@@ -1,7 +1,7 @@
 #pragma once
 // One client of the server: the class behind Connection. Internal: connection.cc reads, answers and
-// keeps time, connection_work.cc waits for handlers that work elsewhere, connection_stream.cc
-// serves event streams and WebSockets.
+// keeps time, connection_socket.cc moves the bytes, connection_work.cc waits for handlers that work
+// elsewhere, connection_stream.cc serves event streams and WebSockets.
 //
 // Everything runs on the thread of the connection's loop. RT: no.
 
@@ -20,6 +20,7 @@ namespace saferl::net {
 constexpr int64_t kNever = INT64_MAX;
 constexpr auto kForever = std::chrono::steady_clock::time_point::max();
 constexpr double kLinger_s = 1;
+constexpr size_t kBufferBytes = 8 << 10;
 
 inline int64_t After(double seconds) { return Nanos() + FromSeconds(seconds); }
 
