@@ -11,7 +11,7 @@ QUIET_CMAKE = cmake --preset $(1) --log-level=WARNING >/dev/null
 CTEST = GTEST_BRIEF=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tools/lsan.supp:print_suppressions=0 \
   TSAN_OPTIONS=suppressions=$(CURDIR)/tools/tsan.supp ctest --test-dir $(1) --output-on-failure --no-tests=error -j $(JOBS)
 
-.PHONY: torch-check help setup build test up demo check prove bench asan tsan fuzz coverage format clean
+.PHONY: torch-check help setup build programs test up demo check prove bench asan tsan fuzz coverage format clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -24,15 +24,19 @@ build: setup ## build everything; programs land in build/bin
 	@$(call QUIET_CMAKE,release)
 	@cmake --build build -j $(JOBS)
 
+programs: setup ## build saferl and saferl_rt alone
+	@$(call QUIET_CMAKE,release)
+	@cmake --build build -j $(JOBS) --target saferl saferl_rt
+
 test: ## build and run every test
 	@tools/install_deps test
 	@$(MAKE) --no-print-directory build
 	@$(call CTEST,build)
 
-up: build ## start every service of this machine: API on :8000, policy inference on :8001
+up: programs ## start every service of this machine: API on :8000, policy inference on :8001
 	@$(SAFERL) up
 
-demo: build ## train, drive with people, print the table, write the report page
+demo: programs ## train, drive with people, print the table, write the report page
 	@$(SAFERL) demo
 
 check: ## format, tidy, room edges, sizes, requirements, links, figures, changelog
@@ -40,10 +44,10 @@ check: ## format, tidy, room edges, sizes, requirements, links, figures, changel
 	@$(call QUIET_CMAKE,release)
 	@tools/check
 
-prove: build ## hostile closed-loop search, every robot (PROVE_TICKS=10000000)
+prove: programs ## hostile closed-loop search, every robot (PROVE_TICKS=10000000)
 	@for robot in $(ROBOTS); do $(SAFERL) prove safety --robot $$robot --ticks $(PROVE_TICKS) || exit; done
 
-bench: build ## the figures of docs/benchmarks.md, as JSON
+bench: programs ## the figures of docs/benchmarks.md, as JSON
 	@for robot in $(ROBOTS); do $(SAFERL) bench tick --robot $$robot --json || exit; done
 	@$(SAFERL) bench qp --json
 	@$(SAFERL) bench policy --json
